@@ -1,0 +1,196 @@
+//! Ids of traces and points.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Length of a UUID as text.
+pub const UUID_TEXT_LEN: usize = 36;
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+/// Where the dashes of a UUID stand in its text.
+const DASHES: [usize; 4] = [8, 13, 18, 23];
+
+/// The id of a trace (`base_id`) or of a point (`trace_id`, `parent_id`).
+///
+/// The ids we make are random UUIDs (version 4) and take 16 bytes. Any other text is accepted from
+/// outside and comes back as it was: only a UUID in its canonical form (lower case, with dashes) is
+/// kept as bytes. Two ids are equal if their texts are.
+///
+/// ```
+/// use osprofiler_wire::Id;
+///
+/// let ours = Id::from("7d28af6a-79ae-40f3-8a56-2a6e1c8f1e0c");
+/// assert!(ours.uuid_bytes().is_some());
+/// assert_eq!(ours.to_string(), "7d28af6a-79ae-40f3-8a56-2a6e1c8f1e0c");
+///
+/// let theirs = Id::from("7D28AF6A-79AE-40F3-8A56-2A6E1C8F1E0C");
+/// assert_ne!(ours, theirs);
+/// assert_eq!(theirs.to_string(), "7D28AF6A-79AE-40F3-8A56-2A6E1C8F1E0C");
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Id(Repr);
+
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Repr {
+    Uuid([u8; 16]),
+    Text(Arc<str>),
+}
+
+impl Id {
+    /// Makes a version 4 UUID (RFC 9562, section 5.4) of 128 random bits.
+    ///
+    /// This crate has no source of randomness; six of the bits are overwritten by version and
+    /// variant.
+    ///
+    /// ```
+    /// use osprofiler_wire::Id;
+    /// assert_eq!(Id::from_random(0).to_string(), "00000000-0000-4000-8000-000000000000");
+    /// ```
+    #[must_use]
+    pub fn from_random(bits: u128) -> Self {
+        let mut bytes = bits.to_be_bytes();
+        bytes[6] = (bytes[6] & 0x0f) | 0x40;
+        bytes[8] = (bytes[8] & 0x3f) | 0x80;
+        Self(Repr::Uuid(bytes))
+    }
+
+    /// Returns the 16 bytes if this is a UUID in canonical form.
+    #[must_use]
+    pub fn uuid_bytes(&self) -> Option<[u8; 16]> {
+        match &self.0 {
+            Repr::Uuid(bytes) => Some(*bytes),
+            Repr::Text(_) => None,
+        }
+    }
+
+    /// Calls `f` with the id as text, without allocating.
+    pub fn with_text<R>(&self, f: impl FnOnce(&str) -> R) -> R {
+        match &self.0 {
+            Repr::Uuid(bytes) => {
+                let text = uuid_text(bytes);
+                f(std::str::from_utf8(&text).expect("hexadecimal digits and dashes are ASCII"))
+            }
+            Repr::Text(text) => f(text),
+        }
+    }
+}
+
+impl From<&str> for Id {
+    fn from(text: &str) -> Self {
+        match parse_uuid(text.as_bytes()) {
+            Some(bytes) => Self(Repr::Uuid(bytes)),
+            None => Self(Repr::Text(text.into())),
+        }
+    }
+}
+
+impl From<String> for Id {
+    fn from(text: String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.with_text(|text| f.pad(text))
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.with_text(|text| write!(f, "Id({text:?})"))
+    }
+}
+
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.with_text(|text| serializer.serialize_str(text))
+    }
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
+    }
+}
+
+fn uuid_text(bytes: &[u8; 16]) -> [u8; UUID_TEXT_LEN] {
+    let mut text = [b'-'; UUID_TEXT_LEN];
+    let mut at = 0;
+    for byte in bytes {
+        if DASHES.contains(&at) {
+            at += 1;
+        }
+        text[at] = HEX[usize::from(byte >> 4)];
+        text[at + 1] = HEX[usize::from(byte & 0x0f)];
+        at += 2;
+    }
+    text
+}
+
+fn parse_uuid(text: &[u8]) -> Option<[u8; 16]> {
+    if text.len() != UUID_TEXT_LEN || DASHES.iter().any(|&at| text[at] != b'-') {
+        return None;
+    }
+    let mut bytes = [0; 16];
+    let mut at = 0;
+    for byte in &mut bytes {
+        if DASHES.contains(&at) {
+            at += 1;
+        }
+        *byte = (hex_digit(text[at])? << 4) | hex_digit(text[at + 1])?;
+        at += 2;
+    }
+    Some(bytes)
+}
+
+fn hex_digit(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn only_the_canonical_form_is_kept_as_bytes() {
+        for text in [
+            "",
+            "x",
+            "7d28af6a79ae40f38a562a6e1c8f1e0c",
+            "7D28af6a-79ae-40f3-8a56-2a6e1c8f1e0c",
+            "7d28af6a-79ae-40f3-8a56-2a6e1c8f1e0",
+            "7d28af6a-79ae-40f3-8a56-2a6e1c8f1e0g",
+            "7d28af6a079ae-40f3-8a56-2a6e1c8f1e0c",
+            "{d28af6a-79ae-40f3-8a56-2a6e1c8f1e0}",
+            "密密密密密密密密密密密密",
+        ] {
+            let id = Id::from(text);
+            assert_eq!(id.uuid_bytes(), None, "{text}");
+            assert_eq!(id.to_string(), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn random_ids_are_uuids_of_version_4(bits: u128) {
+            let text = Id::from_random(bits).to_string();
+            prop_assert_eq!(&text[14..15], "4");
+            prop_assert!("89ab".contains(&text[19..20]));
+            prop_assert_eq!(Id::from(text.as_str()), Id::from_random(bits));
+        }
+
+        #[test]
+        fn every_text_comes_back(text in ".*") {
+            prop_assert_eq!(Id::from(text.as_str()).to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The caller's dictionary on a start or a stop.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::json;
+
+/// The caller's dictionary on a start or a stop, kept as JSON text.
+///
+/// A value is turned into JSON when it is set, so that the caller keeps what it owns and nothing
+/// is converted twice on the way to a back end. Setting a key again replaces its value.
+///
+/// ```
+/// use osprofiler_wire::Info;
+///
+/// let info = Info::new()
+///     .with("rows", &3)
+///     .with_info("db", Info::new().with("statement", "SELECT 1"));
+/// assert_eq!(info.to_json(), r#"{"rows":3,"db":{"statement":"SELECT 1"}}"#);
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Info {
+    /// The members of the object, without its braces.
+    members: String,
+}
+
+impl Info {
+    /// Makes an empty dictionary. Does not allocate.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            members: String::new(),
+        }
+    }
+
+    /// Reads a JSON object.
+    ///
+    /// # Errors
+    ///
+    /// If `json` is not JSON, or not an object.
+    pub fn from_json(json: &str) -> serde_json::Result<Self> {
+        serde_json::from_str::<Map<String, Value>>(json).map(Self::from)
+    }
+
+    /// Whether nothing was set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Sets `key` to `value`.
+    ///
+    /// A value without a JSON form, such as a map whose keys are not text, is recorded as a text
+    /// that says so: profiling never fails its caller.
+    pub fn set<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
+        self.set_with(key, |out| {
+            if let Err(error) = json::push_value(out, value) {
+                let text = format!("<not representable as JSON: {error}>");
+                json::push_value(out, &text).expect("text always is");
+            }
+        });
+    }
+
+    /// Sets `key` to a dictionary.
+    pub fn set_info(&mut self, key: &str, value: &Info) {
+        self.set_with(key, |out| value.push_json(out));
+    }
+
+    /// [`set`](Self::set), for building in one expression.
+    #[must_use]
+    pub fn with<T: Serialize + ?Sized>(mut self, key: &str, value: &T) -> Self {
+        self.set(key, value);
+        self
+    }
+
+    /// [`set_info`](Self::set_info), for building in one expression.
+    #[must_use]
+    pub fn with_info(mut self, key: &str, value: Info) -> Self {
+        self.set_info(key, &value);
+        self
+    }
+
+    /// Takes over every key of `other`.
+    pub fn merge(&mut self, other: &Info) {
+        if self.is_empty() {
+            self.members.clone_from(&other.members);
+            return;
+        }
+        for (key, value) in other.to_map() {
+            self.set(&key, &value);
+        }
+    }
+
+    /// The dictionary as compact JSON.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut out = String::with_capacity(self.members.len() + 2);
+        self.push_json(&mut out);
+        out
+    }
+
+    /// The dictionary as a tree of values.
+    #[must_use]
+    pub fn to_map(&self) -> Map<String, Value> {
+        serde_json::from_str(&self.to_json()).expect("the members are JSON by construction")
+    }
+
+    pub(crate) fn push_json(&self, out: &mut String) {
+        out.push('{');
+        out.push_str(&self.members);
+        out.push('}');
+    }
+
+    fn set_with(&mut self, key: &str, push: impl FnOnce(&mut String)) {
+        let before = self.members.len();
+        if before > 0 {
+            self.members.push(',');
+        }
+        let key_from = self.members.len();
+        json::push_value(&mut self.members, key).expect("text has a JSON form");
+        self.members.push(':');
+        let key_to = self.members.len();
+        // The same text further up is this key, or one of a nested dictionary: rare, so the
+        // dictionary may be taken apart to find out.
+        let repeated = self.members[..before].contains(&self.members[key_from..key_to]);
+        push(&mut self.members);
+        if repeated {
+            *self = Self::from(self.to_map());
+        }
+    }
+}
+
+impl From<Map<String, Value>> for Info {
+    fn from(map: Map<String, Value>) -> Self {
+        let mut members = String::new();
+        json::push_value(&mut members, &map).expect("a map of values has a JSON form");
+        members.pop();
+        members.remove(0);
+        Self { members }
+    }
+}
+
+impl fmt::Debug for Info {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{{{}}}", self.members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_key_set_again_is_replaced() {
+        let info = Info::new()
+            .with("a", &1)
+            .with("b", &json!({"a": 2}))
+            .with("a", &3);
+        assert_eq!(Value::from(info.to_map()), json!({"a": 3, "b": {"a": 2}}));
+        assert_eq!(info.to_json().matches("\"a\"").count(), 2);
+    }
+
+    #[test]
+    fn a_key_of_a_nested_dictionary_is_another() {
+        let info = Info::new().with("b", &json!({"a": 2})).with("a", &3);
+        assert_eq!(Value::from(info.to_map()), json!({"a": 3, "b": {"a": 2}}));
+    }
+
+    #[test]
+    fn what_has_no_json_form_is_recorded_as_text() {
+        let odd = HashMap::from([((1, 2), 3)]);
+        let info = Info::new().with("odd", &odd).with("after", &1);
+        let map = info.to_map();
+        assert!(
+            map["odd"]
+                .as_str()
+                .unwrap()
+                .starts_with("<not representable"),
+            "{info:?}"
+        );
+        assert_eq!(map["after"], 1);
+    }
+
+    #[test]
+    fn merge_overwrites() {
+        let mut info = Info::new().with("a", &1).with("b", &1);
+        info.merge(&Info::new().with("b", &2).with("c", &3));
+        assert_eq!(Value::from(info.to_map()), json!({"a": 1, "b": 2, "c": 3}));
+    }
+
+    proptest! {
+        #[test]
+        fn any_keys_and_values_come_back(pairs in proptest::collection::vec((".*", ".*"), 0..8)) {
+            let mut info = Info::new();
+            let mut expected = Map::new();
+            for (key, value) in pairs {
+                info.set(&key, &value);
+                expected.insert(key, value.into());
+            }
+            prop_assert_eq!(info.to_map(), expected);
+        }
+    }
+}
