@@ -1,0 +1,140 @@
+//! What a driver is, and how a connection string finds its own.
+
+use osprofiler_wire::{Id, Record, Timestamp};
+
+use crate::{ConnectionString, Error, TraceSummary};
+
+/// Stores records.
+pub trait Writer: Send {
+    /// Stores a batch. What it acknowledges is durable: it survives the death of this process.
+    ///
+    /// # Errors
+    ///
+    /// Nothing of the batch may have been stored, or a part of it; [`Error::is_retryable`] says
+    /// whether to try again. Writing a record twice does no harm.
+    fn write(&mut self, records: &[Record]) -> Result<(), Error>;
+
+    /// Removes a trace; says whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) unless [`Capabilities::delete`].
+    fn delete(&mut self, base_id: &Id) -> Result<bool, Error>;
+}
+
+/// Gives records back.
+pub trait Reader: Send {
+    /// Calls `visit` with the JSON text of each record of a trace, in the order of storage; not at
+    /// all if there is no such trace.
+    ///
+    /// # Errors
+    ///
+    /// If the back end cannot be read. What `visit` got until then stands.
+    fn read(&mut self, base_id: &Id, visit: &mut dyn FnMut(&str)) -> Result<(), Error>;
+
+    /// Lists traces, newest first.
+    ///
+    /// # Errors
+    ///
+    /// If the back end cannot be read.
+    fn list(&mut self, query: &ListQuery) -> Result<Vec<TraceSummary>, Error>;
+}
+
+/// Which traces to list.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ListQuery {
+    /// Only traces in which a point failed.
+    pub errors_only: bool,
+    /// At most so many; all if `None`.
+    pub limit: Option<usize>,
+    /// Only traces that started at this instant or later.
+    pub since: Option<Timestamp>,
+}
+
+/// What a back end can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// Records can be written.
+    pub write: bool,
+    /// A trace can be read.
+    pub read: bool,
+    /// Traces can be listed.
+    pub list: bool,
+    /// A trace can be removed.
+    pub delete: bool,
+    /// Several processes may write at once, and what they wrote is seen by others.
+    pub shared: bool,
+}
+
+/// What a driver may be told besides its connection string.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Options {
+    /// Keep a list of the traces in which a point failed, on back ends that have no other way to
+    /// find them (option `filter_error_trace`).
+    pub filter_error_trace: bool,
+}
+
+/// A driver: the client of one kind of back end.
+#[derive(Debug)]
+pub struct Driver {
+    /// The schemes it answers to, the usual one first.
+    pub schemes: &'static [&'static str],
+    /// What its back end can do.
+    pub capabilities: Capabilities,
+    pub(crate) open_writer: fn(&ConnectionString, &Options) -> Result<Box<dyn Writer>, Error>,
+    pub(crate) open_reader: fn(&ConnectionString, &Options) -> Result<Box<dyn Reader>, Error>,
+}
+
+/// The drivers of this build.
+#[must_use]
+pub fn drivers() -> &'static [Driver] {
+    &[
+        #[cfg(feature = "file")]
+        crate::file::DRIVER,
+        #[cfg(feature = "memory")]
+        crate::memory::DRIVER,
+        #[cfg(feature = "sqlite")]
+        crate::sqlite::DRIVER,
+    ]
+}
+
+impl Driver {
+    /// Finds the driver of a connection string.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnknownScheme`](crate::ErrorKind::UnknownScheme), naming those of this build.
+    pub fn of(connection: &ConnectionString) -> Result<&'static Self, Error> {
+        drivers()
+            .iter()
+            .find(|driver| driver.schemes.contains(&connection.scheme()))
+            .ok_or_else(|| Error::unknown_scheme(connection))
+    }
+}
+
+/// Opens the back end of a connection string to write records.
+///
+/// # Errors
+///
+/// If no driver knows the scheme, or the back end cannot be opened.
+pub fn open_writer(
+    connection: &ConnectionString,
+    options: &Options,
+) -> Result<Box<dyn Writer>, Error> {
+    (Driver::of(connection)?.open_writer)(connection, options)
+}
+
+/// Opens the back end of a connection string to read traces.
+///
+/// # Errors
+///
+/// If no driver knows the scheme, or the back end cannot be opened.
+pub fn open_reader(
+    connection: &ConnectionString,
+    options: &Options,
+) -> Result<Box<dyn Reader>, Error> {
+    (Driver::of(connection)?.open_reader)(connection, options)
+}

@@ -1,0 +1,88 @@
+//! What can go wrong with a back end.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::{ConnectionString, driver};
+
+/// What went wrong, what it concerned, whether trying again can help, and the cause.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// The kinds of [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The connection string makes no sense to its driver.
+    ConnectionString,
+    /// No driver of this build knows the scheme.
+    UnknownScheme,
+    /// The back end cannot do what was asked.
+    Unsupported,
+    /// There is nothing at the place that the connection string names.
+    NotFound,
+    /// The back end is busy or out of reach; it may be back.
+    Unavailable,
+    /// The back end refused, or what it holds is damaged.
+    Storage,
+}
+
+impl Error {
+    /// Makes an error; `message` says what was given, what was expected and what to do, in lower
+    /// case and without a final stop.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What went wrong, to match on.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.kind == ErrorKind::Unavailable
+    }
+
+    pub(crate) fn unknown_scheme(connection: &ConnectionString) -> Self {
+        let mut known: Vec<String> = driver::drivers()
+            .iter()
+            .flat_map(|driver| driver.schemes)
+            .map(|scheme| format!("`{scheme}`"))
+            .collect();
+        known.sort();
+        Self::new(
+            ErrorKind::UnknownScheme,
+            format!(
+                "unknown driver scheme `{}` in connection string; this build has {}",
+                connection.scheme(),
+                known.join(", ")
+            ),
+        )
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,54 @@
+//! Drivers: from a connection string to a place where records are written and read.
+//!
+//! **Depend on this crate** if you write a tool that reads traces from a back end, or a program
+//! that stores them; **do not** to instrument a service: `osprofiler` does it for you, behind
+//! features of the same names.
+//!
+//! A driver is a value of [`Driver`]: the schemes it answers to, what its back end can do, and how
+//! to open it. Writing and reading are two traits, [`Writer`] and [`Reader`], since few programs
+//! do both. What records mean belongs to neither: they are stored and given back.
+//!
+//! | connection string | feature | what |
+//! |---|---|---|
+//! | `sqlite://PATH` | `sqlite` | one file, many processes; [without a path](default_connection_string) the user's own |
+//! | `file://PATH` | `file` | records as JSON lines |
+//! | `memory://NAME` | `memory` | a store of this process, for tests |
+//!
+//! # Example
+//!
+//! ```
+//! use osprofiler_drivers::{open_reader, open_writer, ConnectionString, ListQuery, Options};
+//! use osprofiler_wire::{Record, RecordView};
+//!
+//! let text = r#"{"name": "db-start", "base_id": "b", "trace_id": "t",
+//!                "timestamp": "2016-04-18T17:42:10.774321", "info": {"host": "ctl1"}}"#;
+//! let record = Record::from(&RecordView::parse(text)?);
+//!
+//! let store: ConnectionString = "memory://example".parse()?;
+//! open_writer(&store, &Options::default())?.write(&[record])?;
+//!
+//! let mut reader = open_reader(&store, &Options::default())?;
+//! assert_eq!(reader.list(&ListQuery::default())?[0].points, 1);
+//! let mut found = Vec::new();
+//! reader.read(&"b".into(), &mut |json| found.push(json.to_owned()))?;
+//! assert_eq!(found.len(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod connection;
+mod driver;
+mod error;
+#[cfg(feature = "file")]
+mod file;
+#[cfg(feature = "memory")]
+mod memory;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod summary;
+
+pub use connection::{ConnectionString, default_connection_string};
+pub use driver::{
+    Capabilities, Driver, ListQuery, Options, Reader, Writer, drivers, open_reader, open_writer,
+};
+pub use error::{Error, ErrorKind};
+pub use summary::{Root, Summarizer, TraceSummary};

@@ -1,0 +1,1 @@
+//! The suites that every driver and every middleware must pass.
