@@ -1,0 +1,113 @@
+//! The deliverer: from batches to the back end.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::Receiver;
+use std::thread;
+use std::time::Duration;
+
+use osprofiler_drivers::{Error, Writer};
+use osprofiler_wire::Record;
+
+use super::Job;
+use crate::notifier;
+
+/// How often a batch is offered to a back end that may be back soon.
+const TRIES: u32 = 5;
+
+/// How long to wait before the second try; each further wait is four times as long, so that all
+/// together give a back end four seconds to restart.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+
+pub(super) fn run(queue: &Receiver<Job>) {
+    let mut delivery: Option<Delivery> = None;
+    for job in queue {
+        match job {
+            // Without a back end nothing is routed to the rings, but a thread may be a moment late.
+            Job::Batch(batch) => {
+                if let Some(delivery) = &mut delivery {
+                    delivery.deliver(&batch);
+                }
+            }
+            Job::Deliver(next) => delivery = Some(next),
+            // Whoever waits may have given up.
+            Job::Flush(done) => drop(done.send(())),
+        }
+    }
+}
+
+/// A back end to deliver to: how to open it, and the writer while it is open.
+pub(crate) struct Delivery {
+    /// What the log calls it; without secrets.
+    name: String,
+    open: Box<OpenWriter>,
+    writer: Option<Box<dyn Writer>>,
+    /// Whether the batch before was lost, and the log says so.
+    failing: bool,
+}
+
+type OpenWriter = dyn FnMut() -> Result<Box<dyn Writer>, Error> + Send;
+
+impl Delivery {
+    pub(crate) fn new(name: String, open: Box<OpenWriter>) -> Self {
+        Self {
+            name,
+            open,
+            writer: None,
+            failing: false,
+        }
+    }
+
+    /// Writes a batch, or counts it as dropped.
+    fn deliver(&mut self, batch: &[Record]) {
+        match self.write_with_retries(batch) {
+            Ok(()) => {
+                notifier::count_delivered(batch.len());
+                if std::mem::take(&mut self.failing) {
+                    log::info!("`{}` takes records again", self.name);
+                }
+            }
+            Err(failure) => {
+                notifier::count_dropped_by_failure(batch.len());
+                if !std::mem::replace(&mut self.failing, true) {
+                    log::error!("`{}` failed, records are dropped: {failure}", self.name);
+                }
+            }
+        }
+    }
+
+    fn write_with_retries(&mut self, batch: &[Record]) -> Result<(), Failure> {
+        let mut wait = FIRST_WAIT;
+        for _ in 1..TRIES {
+            match self.write(batch) {
+                Err(Failure::Driver(error)) if error.is_retryable() => thread::sleep(wait),
+                done_or_hopeless => return done_or_hopeless,
+            }
+            wait *= 4;
+        }
+        self.write(batch)
+    }
+
+    /// Writes a batch; a writer that failed is opened anew the next time.
+    fn write(&mut self, batch: &[Record]) -> Result<(), Failure> {
+        let (writer, open) = (self.writer.take(), &mut self.open);
+        let written = catch_unwind(AssertUnwindSafe(move || {
+            let mut writer = writer.map_or_else(open, Ok)?;
+            writer.write(batch)?;
+            Ok(writer)
+        }));
+        self.writer = Some(
+            written
+                .map_err(|_| Failure::Panic)?
+                .map_err(Failure::Driver)?,
+        );
+        Ok(())
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{0}")]
+    Driver(Error),
+    #[error("the driver panicked")]
+    Panic,
+}

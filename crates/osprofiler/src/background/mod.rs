@@ -1,0 +1,116 @@
+//! What runs elsewhere: from the threads' rings to a driver.
+//!
+//! Two threads, started when the first ring is made or the first writer is set. The *drainer* takes
+//! entries out of every ring, makes records of them and collects these into batches; the *deliverer*
+//! hands batches to the writer, so that a slow back end never keeps the drainer from emptying the
+//! rings. Between them is a queue of [`QUEUED_BATCHES`]; when it is full the rings fill up behind
+//! it, and there, on the thread that has no room, records are dropped and counted.
+//!
+//! ```text
+//!   caller's threads          drainer                     deliverer
+//!   ring ──┐
+//!   ring ──┼── Entry ──▶ batch of records ── queue ──▶ Writer::write ──▶ back end
+//!   ring ──┘
+//! ```
+
+mod deliverer;
+mod drainer;
+
+use std::sync::OnceLock;
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::thread;
+use std::time::Duration;
+
+use osprofiler_wire::Record;
+use rtrb::Consumer;
+
+use crate::local::ring::Entry;
+
+pub(crate) use deliverer::Delivery;
+
+/// Records a batch holds at most.
+pub(crate) const BATCH_RECORDS: usize = 4096;
+
+/// Batches that wait for the writer at most.
+pub(crate) const QUEUED_BATCHES: usize = 8;
+
+/// How long the drainer sleeps while there is something to drain: a trace can be watched while it
+/// runs, and one transaction takes many records.
+const BUSY_INTERVAL: Duration = Duration::from_millis(25);
+
+/// How long it sleeps while there is nothing: a start record is on its way within half a second
+/// even if its thread blocks right after.
+const IDLE_INTERVAL: Duration = Duration::from_millis(200);
+
+/// What the drainer is told.
+enum Command {
+    /// A thread has made its ring.
+    Adopt(Consumer<Entry>),
+    /// A ring is half full.
+    Wake,
+    /// From now on, batches go to this back end.
+    Deliver(Delivery),
+    /// Say when all that was recorded until now has been handed to the writer.
+    Flush(Sender<()>),
+}
+
+/// What the deliverer is told.
+enum Job {
+    Batch(Vec<Record>),
+    Deliver(Delivery),
+    Flush(Sender<()>),
+}
+
+/// Takes over the reading end of a new ring.
+pub(crate) fn adopt(ring: Consumer<Entry>) {
+    tell(Command::Adopt(ring));
+}
+
+/// Wakes the drainer.
+pub(crate) fn wake() {
+    tell(Command::Wake);
+}
+
+/// Delivers to another back end from now on; what was recorded until now goes to the one before.
+pub(crate) fn deliver_to(delivery: Delivery) {
+    tell(Command::Deliver(delivery));
+}
+
+/// Waits until all that was recorded until now has been handed to the back end; false if `timeout` is
+/// over first.
+pub(crate) fn flush(timeout: Duration) -> bool {
+    let (done, waiting) = mpsc::channel();
+    tell(Command::Flush(done));
+    waiting.recv_timeout(timeout).is_ok()
+}
+
+fn tell(command: Command) {
+    static DRAINER: OnceLock<Option<Sender<Command>>> = OnceLock::new();
+    if let Some(drainer) = DRAINER.get_or_init(start) {
+        // It ends with the process only.
+        let _ = drainer.send(command);
+    }
+}
+
+/// Starts both threads. `None` if the system has none to give: rings then fill up, and what is lost
+/// is counted there.
+fn start() -> Option<Sender<Command>> {
+    let (commands, inbox): (_, Receiver<Command>) = mpsc::channel();
+    let (jobs, queue): (SyncSender<Job>, _) = mpsc::sync_channel(QUEUED_BATCHES);
+    let started = spawn("osprofiler-deliver", move || deliverer::run(&queue))
+        .and_then(|()| spawn("osprofiler-drain", move || drainer::run(&inbox, jobs)));
+    match started {
+        Ok(()) => Some(commands),
+        Err(error) => {
+            log::error!("profiling has no thread to run on, records will be lost: {error}");
+            None
+        }
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .map(drop)
+}

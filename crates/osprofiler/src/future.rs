@@ -1,0 +1,287 @@
+//! Futures that carry a profiler from poll to poll.
+//!
+//! A future moves between threads, and others are polled in between. So its scope lives with it and
+//! is installed in the thread's slot for the length of each poll only; what was there is put back.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use osprofiler_wire::{Id, Info};
+use pin_project_lite::pin_project;
+
+use crate::local::scope::{ClosedBy, Scope};
+use crate::local::slot;
+use crate::{IntoInfo, outcome, profiler};
+
+/// Tracing of futures.
+pub trait TraceExt: Future + Sized {
+    /// Makes a point of this future: from its first poll until it is ready or dropped.
+    ///
+    /// The parent is the point that is current at the first poll. A future that is dropped before
+    /// it is ready leaves `cancelled` in its stop record, one that panics `etype` and `message`.
+    ///
+    /// ```
+    /// use osprofiler::{TraceExt, info};
+    ///
+    /// # async fn query(_: &str) {}
+    /// # async fn f() {
+    /// let sql = "SELECT 1";
+    /// query(sql).trace("db", info! { "db" => { "statement" => sql } }).await;
+    /// # }
+    /// ```
+    fn trace<I: IntoInfo>(self, name: impl Into<Cow<'static, str>>, info: I) -> Traced<Self, I> {
+        Traced::new(self, name.into(), info)
+    }
+
+    /// Takes a [fork](profiler::fork) for this future, so that a task goes on under the current
+    /// point.
+    ///
+    /// ```
+    /// # async fn f() {
+    /// use osprofiler::TraceExt;
+    ///
+    /// # async fn work() {}
+    /// tokio::spawn(work().in_profiler());
+    /// # }
+    /// ```
+    fn in_profiler(self) -> InProfiler<Self> {
+        profiler::fork().scope(self)
+    }
+}
+
+impl<F: Future> TraceExt for F {}
+
+/// A scope that a future carries; none if nothing is traced.
+struct Carried(Option<Box<Scope>>);
+
+impl Carried {
+    /// Runs `f` with the scope installed. If `f` panics, the scope is carried on all the same.
+    fn run<R>(&mut self, f: impl FnOnce() -> R) -> R {
+        struct Installed<'a> {
+            carried: &'a mut Carried,
+            before: Option<Box<Scope>>,
+        }
+        impl Drop for Installed<'_> {
+            fn drop(&mut self) {
+                self.carried.0 = slot::swap(self.before.take());
+            }
+        }
+
+        if self.0.is_none() {
+            return f();
+        }
+        let before = slot::swap(self.0.take());
+        let _installed = Installed {
+            carried: self,
+            before,
+        };
+        f()
+    }
+
+    /// Closes what is open and lets the scope go.
+    fn end(&mut self) {
+        if let Some(mut scope) = self.0.take() {
+            scope.close_all();
+        }
+    }
+}
+
+pin_project! {
+    /// A future with a profiler of its own; see [`TraceExt::in_profiler`] and
+    /// [`Fork::scope`](profiler::Fork::scope).
+    #[must_use = "futures do nothing unless polled"]
+    pub struct InProfiler<F> {
+        // Empty once it is ready: its last destructors run within the scope.
+        #[pin]
+        future: Option<F>,
+        carried: Carried,
+    }
+
+    impl<F> PinnedDrop for InProfiler<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            this.carried.run(|| this.future.set(None));
+            this.carried.end();
+        }
+    }
+}
+
+impl<F> InProfiler<F> {
+    pub(crate) fn new(future: F, scope: Option<Box<Scope>>) -> Self {
+        Self {
+            future: Some(future),
+            carried: Carried(scope),
+        }
+    }
+}
+
+impl<F: Future> Future for InProfiler<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        let future = this
+            .future
+            .as_mut()
+            .as_pin_mut()
+            .expect("not polled after it was ready");
+        let output = ready!(this.carried.run(|| future.poll(cx)));
+        this.carried.run(|| this.future.set(None));
+        this.carried.end();
+        Poll::Ready(output)
+    }
+}
+
+impl<F> fmt::Debug for InProfiler<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InProfiler")
+    }
+}
+
+/// What a stop record says of a future's output.
+pub trait Inspect<T> {
+    /// Makes the stop info.
+    fn inspect(self, output: &T) -> Info;
+}
+
+/// Says nothing.
+#[derive(Debug)]
+pub struct Silent;
+
+impl<T> Inspect<T> for Silent {
+    fn inspect(self, _: &T) -> Info {
+        Info::new()
+    }
+}
+
+impl<T, C: FnOnce(&T) -> Info> Inspect<T> for C {
+    fn inspect(self, output: &T) -> Info {
+        self(output)
+    }
+}
+
+/// What a point is to begin with. Taken apart at the first poll.
+struct Begin<I, C> {
+    name: Cow<'static, str>,
+    info: I,
+    inspect: C,
+}
+
+pin_project! {
+    /// A future that is a point; see [`TraceExt::trace`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Traced<F, I, C = Silent> {
+        // Empty once it is ready: its last destructors run within the point.
+        #[pin]
+        future: Option<F>,
+        // Until the first poll.
+        begin: Option<Begin<I, C>>,
+        // From the first poll on, if it is traced.
+        point: Option<(Id, C)>,
+        carried: Carried,
+    }
+
+    impl<F, I, C> PinnedDrop for Traced<F, I, C> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            this.carried.run(|| {
+                this.future.set(None);
+                if let Some((id, _)) = this.point.take() {
+                    let cancelled = Info::new().with("cancelled", &true);
+                    slot::with(|scope| scope.close(&id, cancelled));
+                }
+            });
+            this.carried.end();
+        }
+    }
+}
+
+impl<F, I> Traced<F, I> {
+    fn new(future: F, name: Cow<'static, str>, info: I) -> Self {
+        Self::inspected(future, name, info, Silent)
+    }
+}
+
+impl<F, I, C> Traced<F, I, C> {
+    pub(crate) fn inspected(future: F, name: Cow<'static, str>, info: I, inspect: C) -> Self {
+        Self {
+            future: Some(future),
+            begin: Some(Begin {
+                name,
+                info,
+                inspect,
+            }),
+            point: None,
+            carried: Carried(None),
+        }
+    }
+}
+
+impl<F: Future, I: IntoInfo, C: Inspect<F::Output>> Future for Traced<F, I, C> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        if let Some(begin) = this.begin.take()
+            && slot::is_tracing()
+        {
+            *this.point = open(begin, this.carried);
+        }
+        let mut future = this
+            .future
+            .as_mut()
+            .as_pin_mut()
+            .expect("not polled after it was ready");
+        if this.point.is_none() {
+            return future.poll(cx);
+        }
+        let point = this.point;
+        let polled = this.carried.run(|| {
+            let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+            if matches!(polled, Ok(Poll::Pending)) {
+                return polled;
+            }
+            if let Some((id, inspect)) = point.take() {
+                let info = match &polled {
+                    Ok(Poll::Ready(output)) => inspect.inspect(output),
+                    Err(panic) => outcome::panic_info(outcome::panic_message(&**panic)),
+                    Ok(Poll::Pending) => Info::new(),
+                };
+                slot::with(|scope| scope.close(&id, info));
+            }
+            polled
+        });
+        match polled {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(output)) => {
+                this.carried.run(|| this.future.set(None));
+                this.carried.end();
+                Poll::Ready(output)
+            }
+            Err(panic) => resume_unwind(panic),
+        }
+    }
+}
+
+/// Starts the point in a scope of its own, under the point that is current.
+fn open<I: IntoInfo, C>(begin: Begin<I, C>, carried: &mut Carried) -> Option<(Id, C)> {
+    let Begin {
+        name,
+        info,
+        inspect,
+    } = begin;
+    let info = info.into_info();
+    carried.0 = Some(slot::with(|scope| scope.profiler())?.scope());
+    let id = carried.run(|| slot::with(|scope| scope.start(name, info, ClosedBy::Handle)))?;
+    Some((id, inspect))
+}
+
+impl<F, I, C> fmt::Debug for Traced<F, I, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Traced")
+    }
+}

@@ -1,0 +1,15 @@
+//! What runs on the caller's thread.
+//!
+//! One trace point passes through these files in this order: the [`slot`] tells whether this thread
+//! is tracing at all; the [`scope`] found there gives the point an id ([`ids`]), its parent and its
+//! time ([`clock`]); and [`emit`] hands the record on, either to a closure at once or into the
+//! thread's [`ring`], from where the background takes it.
+
+pub(crate) mod clock;
+pub(crate) mod emit;
+pub(crate) mod ids;
+pub(crate) mod ring;
+pub(crate) mod scope;
+#[cfg_attr(feature = "enable", path = "slot/enabled.rs")]
+#[cfg_attr(not(feature = "enable"), path = "slot/disabled.rs")]
+pub(crate) mod slot;

@@ -1,0 +1,40 @@
+//! The place of the current scope: one per thread, empty if the thread is not tracing.
+
+use std::cell::Cell;
+
+use super::scope::Scope;
+
+thread_local! {
+    // Apart from the scope because it needs no destructor, so that asking costs one load.
+    static TRACING: Cell<bool> = const { Cell::new(false) };
+    static SCOPE: Cell<Option<Box<Scope>>> = const { Cell::new(None) };
+}
+
+/// Whether this thread has a scope.
+#[inline(always)]
+pub(crate) fn is_tracing() -> bool {
+    TRACING.get()
+}
+
+/// Installs a scope, or none; gives back what was there.
+///
+/// A thread that is shutting down has no slot any more; it is not tracing.
+pub(crate) fn swap(scope: Option<Box<Scope>>) -> Option<Box<Scope>> {
+    SCOPE
+        .try_with(|slot| {
+            TRACING.set(scope.is_some());
+            slot.replace(scope)
+        })
+        .ok()
+        .flatten()
+}
+
+/// Calls `f` with the scope of this thread.
+///
+/// `None` if there is none, or if this is called from within another `with`.
+pub(crate) fn with<R>(f: impl FnOnce(&mut Scope) -> R) -> Option<R> {
+    let mut scope = SCOPE.try_with(Cell::take).ok().flatten()?;
+    let result = f(&mut scope);
+    SCOPE.set(Some(scope));
+    Some(result)
+}

@@ -1,0 +1,340 @@
+//! The profiler: the per-request context, and the plain way to add a point.
+//!
+//! A thread, or a future while it is polled, is tracing from [`init`] (or whatever attached a
+//! [`Profiler`] to it) to [`clean`]. Everything here does nothing on one that is not.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::{borrow::Cow, fmt};
+
+use osprofiler_wire::{HmacKey, Id, SignedContext, Timestamp, TraceContext};
+
+use crate::future::InProfiler;
+use crate::local::clock::Anchor;
+use crate::local::scope::{ClosedBy, Scope};
+use crate::local::{ids, slot};
+use crate::{IntoInfo, notifier};
+
+/// The context of one request: the trace, the HMAC key in force, and where in the trace we are.
+///
+/// A value is a snapshot: [`get`] gives it for the current point. It is cheap to clone and may be
+/// sent anywhere; attached elsewhere, points go on under the point of the snapshot.
+#[derive(Clone)]
+pub struct Profiler {
+    trace: Arc<Trace>,
+    parent_id: Id,
+    id: Id,
+}
+
+/// What is the same for all points of a trace in this process.
+struct Trace {
+    base_id: Id,
+    key: HmacKey,
+    anchor: Anchor,
+}
+
+impl Profiler {
+    /// Makes the context of a trace: of a new one if `base_id` is `None`, else of the one that a
+    /// caller began. `parent_id` is the caller's point; without one, the trace itself.
+    ///
+    /// Nothing is attached yet, see [`attach`](Self::attach).
+    pub fn new(
+        hmac_key: impl Into<HmacKey>,
+        base_id: impl Into<Option<Id>>,
+        parent_id: impl Into<Option<Id>>,
+    ) -> Self {
+        let base_id = base_id.into().unwrap_or_else(ids::fresh);
+        let id = parent_id.into().unwrap_or_else(|| base_id.clone());
+        Self {
+            parent_id: base_id.clone(),
+            id,
+            trace: Arc::new(Trace {
+                base_id,
+                key: hmac_key.into(),
+                anchor: Anchor::now(),
+            }),
+        }
+    }
+
+    /// The id of the trace.
+    #[must_use]
+    pub fn base_id(&self) -> &Id {
+        &self.trace.base_id
+    }
+
+    /// The id of the point around the current one.
+    #[must_use]
+    pub fn parent_id(&self) -> &Id {
+        &self.parent_id
+    }
+
+    /// The id of the current point.
+    #[must_use]
+    pub fn id(&self) -> &Id {
+        &self.id
+    }
+
+    /// The HMAC key in force: the one that the caller signed with.
+    #[must_use]
+    pub fn hmac_key(&self) -> &HmacKey {
+        &self.trace.key
+    }
+
+    /// What travels to a callee: the trace, and the current point as the callee's parent.
+    #[must_use]
+    pub fn context(&self) -> TraceContext {
+        TraceContext {
+            base_id: self.base_id().clone(),
+            parent_id: self.id.clone(),
+        }
+    }
+
+    /// [`context`](Self::context), packed and signed with the key in force.
+    #[must_use]
+    pub fn sign(&self) -> SignedContext {
+        self.hmac_key().sign(&self.context())
+    }
+
+    /// Makes this thread trace until the guard is dropped; then what was there before is back.
+    ///
+    /// Points that are open then are closed. While [switched off](disable), nothing is attached.
+    ///
+    /// ```
+    /// use osprofiler::{Profiler, profiler};
+    ///
+    /// let profiler = Profiler::new("SECRET_KEY", None, None);
+    /// {
+    ///     let _attached = profiler.attach();
+    ///     assert_eq!(profiler::get().unwrap().base_id(), profiler.base_id());
+    /// }
+    /// assert!(profiler::get().is_none());
+    /// ```
+    #[must_use = "dropped at once, it detaches at once"]
+    pub fn attach(&self) -> Attached {
+        Attached::new(notifier::is_enabled().then(|| self.scope()))
+    }
+
+    pub(crate) fn scope(&self) -> Box<Scope> {
+        Box::new(Scope::new(self.clone()))
+    }
+
+    pub(crate) fn timestamp(&self) -> Timestamp {
+        self.trace.anchor.timestamp()
+    }
+
+    /// The same trace, elsewhere in it.
+    pub(crate) fn below(&self, parent_id: Id, id: Id) -> Self {
+        Self {
+            trace: self.trace.clone(),
+            parent_id,
+            id,
+        }
+    }
+}
+
+impl fmt::Debug for Profiler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Profiler")
+            .field("base_id", self.base_id())
+            .field("parent_id", &self.parent_id)
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Keeps a profiler attached to a thread; see [`Profiler::attach`].
+///
+/// It cannot leave its thread, nor be held across an `.await` of a task that may.
+pub struct Attached {
+    before: Option<Box<Scope>>,
+    _not_send: PhantomData<*const ()>,
+}
+
+impl Attached {
+    pub(crate) fn new(scope: Option<Box<Scope>>) -> Self {
+        Self {
+            before: slot::swap(scope),
+            _not_send: PhantomData,
+        }
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        if let Some(scope) = &mut slot::swap(self.before.take()) {
+            scope.close_all();
+        }
+    }
+}
+
+impl fmt::Debug for Attached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Attached")
+    }
+}
+
+/// Makes this thread trace from here on, and gives its profiler.
+///
+/// If the thread traces the same `base_id` already, or `base_id` is `None` and it traces at all,
+/// its profiler stays. For another `base_id` the new one takes over, and points left open are
+/// closed: a pool's thread that nobody cleaned must not go on with a finished trace. `None` while
+/// [switched off](disable), and in a build without the feature `enable`.
+///
+/// Within a traced future the profiler lasts as long as that future, outside until [`clean`]. To
+/// attach one for a block or a future, see [`Profiler::attach`] and [`Fork::scope`].
+///
+/// ```
+/// use osprofiler::profiler;
+///
+/// let profiler = profiler::init("SECRET_KEY", None, None).unwrap();
+/// assert_eq!(profiler.id(), profiler.base_id());
+/// profiler::start("rpc", ());
+/// assert_eq!(profiler::get().unwrap().parent_id(), profiler.base_id());
+/// profiler::clean();
+/// assert!(profiler::get().is_none());
+/// ```
+pub fn init(
+    hmac_key: impl Into<HmacKey>,
+    base_id: Option<Id>,
+    parent_id: Option<Id>,
+) -> Option<Profiler> {
+    if !notifier::is_enabled() {
+        return None;
+    }
+    let stays = slot::with(|scope| base_id.as_ref().is_none_or(|id| id == scope.base_id()));
+    if stays != Some(true) {
+        clean();
+        slot::swap(Some(Profiler::new(hmac_key, base_id, parent_id).scope()));
+    }
+    get()
+}
+
+/// The profiler of this thread, as it stands at the current point.
+#[must_use]
+pub fn get() -> Option<Profiler> {
+    if is_tracing() {
+        slot::with(|scope| scope.profiler())
+    } else {
+        None
+    }
+}
+
+/// Makes this thread stop tracing. Points that are open are closed.
+pub fn clean() {
+    if let Some(mut scope) = slot::swap(None) {
+        scope.close_all();
+    }
+}
+
+/// Whether this thread is tracing: one load, for work that only a trace needs.
+#[must_use]
+#[inline]
+pub fn is_tracing() -> bool {
+    slot::is_tracing()
+}
+
+/// Starts a point under the current one.
+///
+/// `info` is `()`, an [`Info`](crate::Info), or a closure that makes one and is called only while
+/// tracing, such as [`info!`](crate::info!) writes.
+///
+/// ```
+/// use osprofiler::{info, profiler};
+///
+/// # let sql = "SELECT 1";
+/// profiler::start("db", info! { "db" => { "statement" => sql } });
+/// profiler::stop(info! { "rows" => 1 });
+/// ```
+///
+/// A [guard](crate::Trace) or an [attribute](macro@crate::trace) cannot be forgotten; this pair
+/// can. What is not stopped is closed with what is around it.
+#[inline]
+pub fn start(name: impl Into<Cow<'static, str>>, info: impl IntoInfo) {
+    if is_tracing() {
+        let (name, info) = (name.into(), info.into_info());
+        slot::with(|scope| scope.start(name, info, ClosedBy::Stop));
+    }
+}
+
+/// Stops the current point, if [`start`] began it; else does nothing.
+///
+/// A stop too many is ignored, and never ends what a guard, a traced function or a caller of them
+/// opened.
+#[inline]
+pub fn stop(info: impl IntoInfo) {
+    if is_tracing() {
+        let info = info.into_info();
+        slot::with(|scope| scope.stop(info));
+    }
+}
+
+/// Takes a fork of this thread's profiler, to go on elsewhere under the current point.
+///
+/// Threads and spawned tasks do not inherit a profiler, nothing is guessed; one short call hands it
+/// over. Where nothing is traced, a fork does nothing.
+///
+/// ```
+/// use std::thread;
+/// use osprofiler::profiler;
+///
+/// # fn work() {}
+/// let fork = profiler::fork();
+/// thread::spawn(move || fork.run(work)).join().unwrap();
+///
+/// // Where a closure is wanted (`spawn_blocking`, rayon's `join` and `scope`):
+/// thread::spawn(profiler::fork().wrap(work)).join().unwrap();
+/// ```
+///
+/// For a task there is [`TraceExt::in_profiler`](crate::TraceExt::in_profiler).
+#[must_use]
+pub fn fork() -> Fork {
+    Fork(get())
+}
+
+/// A fork of a profiler, or of none; see [`fork`].
+#[derive(Clone, Debug)]
+pub struct Fork(Option<Profiler>);
+
+impl Fork {
+    /// Runs `f` on this thread under the point at which the fork was taken.
+    pub fn run<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _attached = self.0.as_ref().map(Profiler::attach);
+        f()
+    }
+
+    /// Wraps `f`, to be run elsewhere.
+    pub fn wrap<R>(self, f: impl FnOnce() -> R) -> impl FnOnce() -> R {
+        move || self.run(f)
+    }
+
+    /// Wraps a future: while it is polled, on whatever thread, that thread traces.
+    pub fn scope<F: Future>(self, future: F) -> InProfiler<F> {
+        InProfiler::new(
+            future,
+            self.0.filter(|_| notifier::is_enabled()).map(|p| p.scope()),
+        )
+    }
+}
+
+impl From<Profiler> for Fork {
+    fn from(profiler: Profiler) -> Self {
+        Self(Some(profiler))
+    }
+}
+
+/// Switches profiling on again, for the whole process; see [`disable`].
+pub fn enable() {
+    notifier::set_enabled(true);
+}
+
+/// Switches profiling off at run time, for the whole process: nothing attaches a profiler any more,
+/// and traces that are under way make no more records and no more headers.
+pub fn disable() {
+    notifier::set_enabled(false);
+}
+
+/// Whether profiling is switched on; it is until [`disable`].
+#[must_use]
+pub fn is_enabled() -> bool {
+    notifier::is_enabled()
+}

@@ -1,0 +1,101 @@
+//! A guard for a block.
+
+use std::borrow::Cow;
+use std::marker::PhantomData;
+use std::{fmt, thread};
+
+use osprofiler_wire::{Id, Info};
+
+use crate::IntoInfo;
+use crate::local::scope::ClosedBy;
+use crate::local::slot;
+
+/// A point that lasts until this is dropped.
+///
+/// It cannot leave its thread, so a task that may move between threads does not compile if it holds
+/// one across an `.await`; a future is traced with [`TraceExt::trace`](crate::TraceExt::trace).
+///
+/// ```
+/// use osprofiler::{Trace, info};
+///
+/// # let sql = "SELECT 1";
+/// let mut point = Trace::new("db", info! { "db" => { "statement" => sql } });
+/// point.on_stop(info! { "rows" => 3 });
+/// drop(point);
+/// ```
+///
+/// ```compile_fail
+/// # async fn query() {}
+/// tokio::spawn(async {
+///     let _point = osprofiler::Trace::new("db", ());
+///     query().await; // error: future cannot be sent between threads safely
+/// });
+/// ```
+#[must_use = "dropped at once, the point ends at once"]
+pub struct Trace {
+    /// The open point, if there is one.
+    point: Option<Id>,
+    stop: Info,
+    began_in_panic: bool,
+    _not_send: PhantomData<*const ()>,
+}
+
+impl Trace {
+    /// Starts a point under the current one, if this thread is tracing.
+    #[inline]
+    pub fn new(name: impl Into<Cow<'static, str>>, info: impl IntoInfo) -> Self {
+        let point = if slot::is_tracing() {
+            Self::start(name.into(), info.into_info())
+        } else {
+            None
+        };
+        Self {
+            began_in_panic: point.is_some() && thread::panicking(),
+            point,
+            stop: Info::new(),
+            _not_send: PhantomData,
+        }
+    }
+
+    fn start(name: Cow<'static, str>, info: Info) -> Option<Id> {
+        slot::with(|scope| scope.start(name, info, ClosedBy::Handle))
+    }
+
+    /// Adds to what the stop record will say. A key that is there is replaced.
+    #[inline]
+    pub fn on_stop(&mut self, info: impl IntoInfo) {
+        if self.point.is_some() {
+            self.stop.merge(&info.into_info());
+        }
+    }
+
+    /// Marks the point as failed: the type of the error, and what it says.
+    pub fn fail(&mut self, error: &(impl std::error::Error + ?Sized)) {
+        if self.point.is_some() {
+            self.stop.merge(&crate::outcome::error_info(error));
+        }
+    }
+
+    fn close(&mut self, id: &Id) {
+        let mut info = std::mem::take(&mut self.stop);
+        if thread::panicking() && !self.began_in_panic {
+            info.merge(&crate::outcome::panic_info(""));
+        }
+        slot::with(|scope| scope.close(id, info));
+    }
+}
+
+impl Drop for Trace {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(id) = self.point.take() {
+            self.close(&id);
+        }
+    }
+}
+
+impl fmt::Debug for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Trace").field(&self.point).finish()
+    }
+}
