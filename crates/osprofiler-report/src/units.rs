@@ -1,0 +1,64 @@
+//! Durations for human eyes.
+
+use std::fmt;
+
+/// Microseconds, written with three significant digits in the unit that suits them.
+#[derive(Clone, Copy)]
+pub(crate) struct Micros(pub(crate) i64);
+
+impl fmt::Display for Micros {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let text = match self.0.unsigned_abs() {
+            0 => "0".to_owned(),
+            us @ ..1_000 => format!("{sign}{us} us"),
+            us @ ..999_500 => format!("{sign}{} ms", three_digits(us)),
+            us => format!("{sign}{} s", three_digits(us / 1_000)),
+        };
+        f.pad(&text)
+    }
+}
+
+/// Thousandths as units, rounded to three significant digits, or to whole units from 100 on.
+fn three_digits(thousandths: u64) -> String {
+    match thousandths {
+        ..9_995 => {
+            let hundredths = (thousandths + 5) / 10;
+            format!("{}.{:02}", hundredths / 100, hundredths % 100)
+        }
+        ..99_950 => {
+            let tenths = (thousandths + 50) / 100;
+            format!("{}.{}", tenths / 10, tenths % 10)
+        }
+        _ => format!("{}", (thousandths + 500) / 1_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_unit_suits_the_length() {
+        for (us, text) in [
+            (0, "0"),
+            (7, "7 us"),
+            (999, "999 us"),
+            (1_000, "1.00 ms"),
+            (1_660, "1.66 ms"),
+            (9_994, "9.99 ms"),
+            (9_995, "10.0 ms"),
+            (99_949, "99.9 ms"),
+            (99_950, "100 ms"),
+            (999_499, "999 ms"),
+            (999_500, "1.00 s"),
+            (12_345_678, "12.3 s"),
+            (3_600_000_000, "3600 s"),
+            (-1_660, "-1.66 ms"),
+        ] {
+            assert_eq!(Micros(us).to_string(), text);
+        }
+        assert_eq!(format!("{:>8}", Micros(7)), "    7 us");
+        assert!(Micros(i64::MIN).to_string().starts_with('-'));
+    }
+}
