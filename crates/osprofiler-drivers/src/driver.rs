@@ -38,6 +38,12 @@ pub trait Reader: Send {
     ///
     /// If the back end cannot be read.
     fn list(&mut self, query: &ListQuery) -> Result<Vec<TraceSummary>, Error>;
+
+    /// Stored records that the last call skipped because they make no sense, such as the torn line
+    /// of a process that was killed. They were never acknowledged.
+    fn skipped(&self) -> u64 {
+        0
+    }
 }
 
 /// Which traces to list.
@@ -50,6 +56,24 @@ pub struct ListQuery {
     pub limit: Option<usize>,
     /// Only traces that started at this instant or later.
     pub since: Option<Timestamp>,
+}
+
+impl ListQuery {
+    /// What a list shows of all the summaries of a back end that cannot choose by itself.
+    #[cfg(any(feature = "file", feature = "memory"))]
+    pub(crate) fn select(&self, mut summaries: Vec<TraceSummary>) -> Vec<TraceSummary> {
+        summaries.retain(|summary| {
+            (!self.errors_only || summary.errors > 0)
+                && self.since.is_none_or(|since| summary.started >= since)
+        });
+        summaries.sort_by(|a, b| {
+            b.started
+                .cmp(&a.started)
+                .then_with(|| a.base_id.cmp(&b.base_id))
+        });
+        summaries.truncate(self.limit.unwrap_or(usize::MAX));
+        summaries
+    }
 }
 
 /// What a back end can do.

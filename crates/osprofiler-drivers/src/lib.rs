@@ -40,6 +40,8 @@ mod driver;
 mod error;
 #[cfg(feature = "file")]
 mod file;
+#[cfg(any(feature = "file", feature = "sqlite"))]
+mod files;
 #[cfg(feature = "memory")]
 mod memory;
 #[cfg(feature = "sqlite")]

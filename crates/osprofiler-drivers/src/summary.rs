@@ -1,6 +1,11 @@
-//! What a list shows of a trace.
+//! What a list shows of a trace, and how it comes from records.
+//!
+//! [`Summarizer`] is for a back end that reads all records in order to list traces. One that keeps
+//! a summary beside them merges the [`Tally`] of each batch into it instead.
 
-use osprofiler_wire::{Id, Timestamp};
+use std::collections::HashMap;
+
+use osprofiler_wire::{Id, Phase, Record, RecordView, Timestamp};
 use serde::Serialize;
 
 /// What a list shows of a trace.
@@ -38,6 +43,374 @@ pub struct Root {
     pub request: Option<String>,
 }
 
+impl Root {
+    fn of(view: &RecordView<'_>) -> Self {
+        let text = |text: &Option<_>| text.as_deref().map(str::to_owned);
+        let method = view.info_text(&["request", "method"]);
+        let path = view.info_text(&["request", "path"]);
+        Self {
+            name: view.name.clone().into_owned(),
+            project: text(&view.project),
+            service: text(&view.service),
+            host: text(&view.host),
+            request: method
+                .zip(path)
+                .map(|(method, path)| format!("{method} {path}")),
+        }
+    }
+}
+
 fn as_text<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(at)
+}
+
+/// Makes the summaries of traces from all of their records, in any order; a record that comes
+/// again changes nothing.
+///
+/// ```
+/// use osprofiler_drivers::Summarizer;
+/// use osprofiler_wire::RecordView;
+///
+/// let mut summarizer = Summarizer::default();
+/// for line in [
+///     r#"{"name": "wsgi-stop", "base_id": "b", "trace_id": "t", "parent_id": "b",
+///         "timestamp": "2026-01-02T03:04:05.000700", "info": {"etype": "KeyError"}}"#,
+///     r#"{"name": "wsgi-start", "base_id": "b", "trace_id": "t", "parent_id": "b",
+///         "timestamp": "2026-01-02T03:04:05.000000",
+///         "info": {"request": {"method": "GET", "path": "/v3"}}}"#,
+/// ] {
+///     summarizer.add_view(&RecordView::parse(line)?);
+/// }
+/// let summary = &summarizer.into_summaries()[0];
+/// assert_eq!((summary.points, summary.errors, summary.duration_us), (1, 1, 700));
+/// assert_eq!(summary.root.request.as_deref(), Some("GET /v3"));
+/// # Ok::<(), osprofiler_wire::RecordError>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Summarizer {
+    traces: HashMap<Id, TraceSummarizer>,
+}
+
+impl Summarizer {
+    /// Takes in a record as we make it.
+    pub fn add(&mut self, record: &Record) {
+        self.trace(&record.base_id).add(record);
+    }
+
+    /// Takes in a record as we find it.
+    pub fn add_view(&mut self, view: &RecordView<'_>) {
+        self.trace(&view.base_id).add_view(view);
+    }
+
+    /// The summaries, in no order.
+    #[must_use]
+    pub fn into_summaries(self) -> Vec<TraceSummary> {
+        self.traces
+            .into_iter()
+            .map(|(base_id, trace)| trace.summary(base_id))
+            .collect()
+    }
+
+    fn trace(&mut self, base_id: &Id) -> &mut TraceSummarizer {
+        // `entry` would clone the id of every record.
+        if !self.traces.contains_key(base_id) {
+            self.traces
+                .insert(base_id.clone(), TraceSummarizer::default());
+        }
+        self.traces.get_mut(base_id).expect("it was just inserted")
+    }
+}
+
+/// Summarizes one trace, or the part of it that one batch holds.
+#[derive(Debug, Default)]
+pub(crate) struct TraceSummarizer {
+    points: HashMap<Id, PointState>,
+    first: Option<First>,
+    started: Option<Timestamp>,
+    ended: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct PointState {
+    started: bool,
+    stopped: bool,
+    failed: bool,
+}
+
+/// The record that tells of the root, as far as is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct First {
+    pub(crate) rank: Rank,
+    pub(crate) root: Root,
+}
+
+/// The record with the least rank tells of the root: a start rather than a stop, then the earlier
+/// one, then one right under the trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Rank {
+    pub(crate) is_stop: bool,
+    pub(crate) at: Timestamp,
+    pub(crate) is_nested: bool,
+}
+
+impl TraceSummarizer {
+    pub(crate) fn add(&mut self, record: &Record) {
+        let rank = Rank {
+            is_stop: record.phase == Phase::Stop,
+            at: record.timestamp,
+            is_nested: record.parent_id != record.base_id,
+        };
+        self.count(&record.trace_id, rank, || has_failed(record));
+        self.offer(rank, || {
+            RecordView::parse(&record.to_json()).map_or_else(|_| Root::default(), |v| Root::of(&v))
+        });
+    }
+
+    pub(crate) fn add_view(&mut self, view: &RecordView<'_>) {
+        let rank = Rank {
+            is_stop: view.phase == Phase::Stop,
+            at: view.timestamp,
+            is_nested: view.parent_id != view.base_id,
+        };
+        self.count(&view.trace_id, rank, || view.etype.is_some());
+        self.offer(rank, || Root::of(view));
+    }
+
+    /// What these records add to the summary of their trace; `None` if there are none.
+    pub(crate) fn into_tally(self) -> Option<Tally> {
+        let count = |is: fn(&PointState) -> bool| {
+            self.points.values().filter(|point| is(point)).count() as u64
+        };
+        Some(Tally {
+            started: self.started?,
+            ended: self.ended?,
+            starts: count(|point| point.started),
+            stops: count(|point| point.stopped),
+            errors: count(|point| point.failed),
+            first: self.first?,
+        })
+    }
+
+    fn summary(self, base_id: Id) -> TraceSummary {
+        let points = self.points.len() as u64;
+        let unfinished = self.points.values().filter(|point| !point.stopped).count() as u64;
+        let tally = self.into_tally().expect("a trace is known by a record");
+        TraceSummary {
+            points,
+            unfinished,
+            ..tally.summary(base_id)
+        }
+    }
+
+    fn count(&mut self, trace_id: &Id, rank: Rank, has_failed: impl FnOnce() -> bool) {
+        self.started = Some(self.started.map_or(rank.at, |started| started.min(rank.at)));
+        self.ended = self.ended.max(Some(rank.at));
+        let point = match self.points.get_mut(trace_id) {
+            Some(point) => point,
+            None => self.points.entry(trace_id.clone()).or_default(),
+        };
+        if rank.is_stop {
+            point.stopped = true;
+            point.failed |= has_failed();
+        } else {
+            point.started = true;
+        }
+    }
+
+    fn offer(&mut self, rank: Rank, root: impl FnOnce() -> Root) {
+        if self.first.as_ref().is_none_or(|first| rank < first.rank) {
+            self.first = Some(First { rank, root: root() });
+        }
+    }
+}
+
+fn has_failed(stop: &Record) -> bool {
+    // Nearly every stop is a success, and the word is looked for faster than JSON is read.
+    let may_have = match &stop.source {
+        Some(source) => source.contains("etype"),
+        None => !stop.info.is_empty() && stop.info.to_json().contains("etype"),
+    };
+    may_have && RecordView::parse(&stop.to_json()).is_ok_and(|view| view.etype.is_some())
+}
+
+/// What a batch adds to the summary of a trace, and all that is kept of the batches before it.
+///
+/// The ids of the points are not in it, so that it stays small: a point whose start record was
+/// lost is counted only where there are more stops than starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) started: Timestamp,
+    pub(crate) ended: Timestamp,
+    pub(crate) starts: u64,
+    pub(crate) stops: u64,
+    pub(crate) errors: u64,
+    pub(crate) first: First,
+}
+
+impl Tally {
+    /// Adds what another batch, whose records came later, had of the same trace.
+    #[must_use]
+    pub(crate) fn merge(self, later: Self) -> Self {
+        Self {
+            started: self.started.min(later.started),
+            ended: self.ended.max(later.ended),
+            starts: self.starts + later.starts,
+            stops: self.stops + later.stops,
+            errors: self.errors + later.errors,
+            first: if later.first.rank < self.first.rank {
+                later.first
+            } else {
+                self.first
+            },
+        }
+    }
+
+    pub(crate) fn summary(self, base_id: Id) -> TraceSummary {
+        TraceSummary {
+            base_id,
+            started: self.started,
+            duration_us: self
+                .ended
+                .as_micros()
+                .saturating_sub(self.started.as_micros()),
+            points: self.starts.max(self.stops),
+            unfinished: self.starts.saturating_sub(self.stops),
+            errors: self.errors,
+            root: self.first.root,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use osprofiler_wire::{Info, Origin};
+
+    use super::*;
+
+    fn record(name: &'static str, phase: Phase, trace_id: &str, micros: i64) -> Record {
+        Record {
+            name: name.into(),
+            phase,
+            base_id: "b".into(),
+            parent_id: "b".into(),
+            trace_id: trace_id.into(),
+            timestamp: Timestamp::from_micros(micros),
+            info: Info::new(),
+            origin: Arc::new(Origin {
+                project: Some("nova".into()),
+                service: Some("api".into()),
+                host: "ctl1".into(),
+            }),
+            source: None,
+        }
+    }
+
+    fn trace() -> Vec<Record> {
+        let mut request = record("wsgi", Phase::Start, "1", 100);
+        request.info = Info::new().with_info(
+            "request",
+            Info::new().with("method", "GET").with("path", "/v3"),
+        );
+        let mut failed = record("db", Phase::Stop, "2", 900);
+        failed.info = Info::new().with("etype", "KeyError");
+        let nested = Record {
+            parent_id: "1".into(),
+            ..record("db", Phase::Start, "2", 100)
+        };
+        vec![
+            nested,
+            failed,
+            request,
+            record("rpc", Phase::Start, "3", 150),
+        ]
+    }
+
+    fn expected() -> TraceSummary {
+        TraceSummary {
+            base_id: "b".into(),
+            started: Timestamp::from_micros(100),
+            duration_us: 800,
+            points: 3,
+            unfinished: 2,
+            errors: 1,
+            root: Root {
+                name: "wsgi".into(),
+                project: Some("nova".into()),
+                service: Some("api".into()),
+                host: Some("ctl1".into()),
+                request: Some("GET /v3".into()),
+            },
+        }
+    }
+
+    #[test]
+    fn records_we_make_and_records_we_find_give_the_same_summary() {
+        let (mut made, mut found) = (Summarizer::default(), Summarizer::default());
+        for record in trace() {
+            let text = record.to_json();
+            let view = RecordView::parse(&text).unwrap();
+            made.add(&record);
+            made.add(&Record::from(&view));
+            found.add_view(&view);
+        }
+        assert_eq!(made.into_summaries(), [expected()]);
+        assert_eq!(found.into_summaries(), [expected()]);
+    }
+
+    #[test]
+    fn batches_of_any_size_and_order_merge_to_the_same_summary() {
+        for size in 1..=4 {
+            for is_reversed in [false, true] {
+                let mut records = trace();
+                if is_reversed {
+                    records.reverse();
+                }
+                let tallies = records.chunks(size).map(|batch| {
+                    let mut part = TraceSummarizer::default();
+                    batch.iter().for_each(|record| part.add(record));
+                    part.into_tally().unwrap()
+                });
+                let merged = tallies.reduce(Tally::merge).unwrap();
+                assert_eq!(merged.summary("b".into()), expected(), "batches of {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_start_that_comes_late_replaces_the_stop_that_stood_in_for_the_root() {
+        let mut summarizer = Summarizer::default();
+        summarizer.add(&record("inner", Phase::Stop, "2", 50));
+        assert_eq!(
+            summarizer
+                .trace(&"b".into())
+                .first
+                .as_ref()
+                .unwrap()
+                .root
+                .name,
+            "inner"
+        );
+        summarizer.add(&record("outer", Phase::Start, "1", 60));
+        assert_eq!(summarizer.into_summaries()[0].root.name, "outer");
+    }
+
+    #[test]
+    fn the_word_etype_alone_is_no_failure() {
+        let mut stop = record("db", Phase::Stop, "2", 0);
+        stop.info = Info::new().with("db", &serde_json::json!({"etype": "SELECT etype"}));
+        assert!(!has_failed(&stop));
+        stop.info.set("etype", &None::<&str>);
+        assert!(has_failed(&stop));
+    }
+
+    #[test]
+    fn a_summary_is_json_with_a_readable_timestamp() {
+        let json = serde_json::to_string(&expected()).unwrap();
+        assert!(
+            json.starts_with(r#"{"base_id":"b","timestamp":"1970-01-01T00:00:00.000100","#),
+            "{json}"
+        );
+    }
 }

@@ -1,5 +1,6 @@
 //! The suites that every driver and every middleware must pass.
+//!
+//! **Depend on this crate** in the tests of a driver that you write. What is here panics when
+//! something is wrong: it is for tests only.
 
-pub mod capture;
-
-pub use capture::Capture;
+pub mod drivers;

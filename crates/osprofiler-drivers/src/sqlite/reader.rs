@@ -1,0 +1,107 @@
+use std::path::{Path, PathBuf};
+
+use osprofiler_wire::{Id, Timestamp};
+use rusqlite::{Connection, OpenFlags};
+
+use super::schema::{self, Contents};
+use super::{BUSY_TIMEOUT, error};
+use crate::{Error, ErrorKind, ListQuery, Reader, TraceSummary, files};
+
+pub(super) struct SqliteReader {
+    db: Connection,
+    path: PathBuf,
+}
+
+impl SqliteReader {
+    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        files::must_exist(path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(path, flags)
+            .and_then(|db| db.busy_timeout(BUSY_TIMEOUT).map(|()| db))
+            .map_err(|cause| error(path, "open", cause))?;
+        if schema::contents(&db, path)? == Contents::Nothing {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!("`{}` is empty; trace something first", path.display()),
+            ));
+        }
+        Ok(Self {
+            db,
+            path: path.to_owned(),
+        })
+    }
+}
+
+impl Reader for SqliteReader {
+    fn read(&mut self, base_id: &Id, visit: &mut dyn FnMut(&str)) -> Result<(), Error> {
+        let mut damaged = 0;
+        let mut visit_lines = |chunk: &[u8]| match zstd::decode_all(chunk).map(String::from_utf8) {
+            Ok(Ok(lines)) => lines.split_terminator('\n').for_each(&mut *visit),
+            _ => damaged += 1,
+        };
+        let chunks = visit_chunks(&mut self.db, base_id, &mut visit_lines)
+            .map_err(|cause| error(&self.path, &format!("read trace `{base_id}` from"), cause))?;
+        if damaged > 0 {
+            return Err(Error::new(
+                ErrorKind::Storage,
+                format!(
+                    "{damaged} of the {chunks} chunks of trace `{base_id}` in `{}` are damaged; \
+                     the others were read",
+                    self.path.display()
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, query: &ListQuery) -> Result<Vec<TraceSummary>, Error> {
+        list(&self.db, query).map_err(|cause| error(&self.path, "list the traces of", cause))
+    }
+}
+
+/// Visits the chunks of a trace one by one, all of one moment; gives their number.
+fn visit_chunks(
+    db: &mut Connection,
+    base_id: &Id,
+    visit: &mut dyn FnMut(&[u8]),
+) -> rusqlite::Result<usize> {
+    let transaction = db.transaction()?;
+    // The keys alone are sorted: a trace may have more chunks than fit in memory.
+    let keys: Vec<i64> = transaction
+        .prepare_cached(
+            "SELECT chunk.id FROM chunk JOIN trace ON trace.id = chunk.trace
+             WHERE trace.base_id = ?1 ORDER BY chunk.id",
+        )?
+        .query_map([base_id.to_string()], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let mut find = transaction.prepare_cached("SELECT records FROM chunk WHERE id = ?1")?;
+    for key in &keys {
+        find.query_row([key], |row| {
+            visit(row.get_ref(0)?.as_blob()?);
+            Ok(())
+        })?;
+    }
+    Ok(keys.len())
+}
+
+fn list(db: &Connection, query: &ListQuery) -> rusqlite::Result<Vec<TraceSummary>> {
+    // Two texts, so that SQLite sees which index serves it.
+    let sql = if query.errors_only {
+        "SELECT * FROM trace WHERE errors > 0 AND started_us >= ?1
+         ORDER BY started_us DESC, id DESC LIMIT ?2"
+    } else {
+        "SELECT * FROM trace WHERE started_us >= ?1
+         ORDER BY started_us DESC, id DESC LIMIT ?2"
+    };
+    let since = query.since.map_or(i64::MIN, Timestamp::as_micros);
+    // A negative limit is none.
+    let limit = query
+        .limit
+        .map_or(-1, |limit| i64::try_from(limit).unwrap_or(-1));
+    db.prepare_cached(sql)?
+        .query_map([since, limit], |row| {
+            let base_id: String = row.get("base_id")?;
+            Ok(schema::tally_of(row)?.summary(base_id.into()))
+        })?
+        .collect()
+}

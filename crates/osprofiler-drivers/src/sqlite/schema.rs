@@ -1,0 +1,213 @@
+//! The tables, and whose they are. Specified in `docs/drivers.md`.
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use osprofiler_wire::Timestamp;
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, named_params,
+};
+
+use super::{BUSY_TIMEOUT, error};
+use crate::summary::{First, Rank, Root, Tally};
+use crate::{Error, ErrorKind};
+
+/// `PRAGMA application_id` of a store: `OSPr` in ASCII.
+const APPLICATION_ID: i32 = 0x4f53_5072;
+/// `PRAGMA user_version` of the tables below.
+const VERSION: i32 = 1;
+
+const TABLES: &str = "
+    CREATE TABLE trace (
+        id INTEGER PRIMARY KEY,
+        base_id TEXT NOT NULL UNIQUE,
+        started_us INTEGER NOT NULL,
+        ended_us INTEGER NOT NULL,
+        starts INTEGER NOT NULL,
+        stops INTEGER NOT NULL,
+        errors INTEGER NOT NULL,
+        root_name TEXT NOT NULL,
+        root_project TEXT,
+        root_service TEXT,
+        root_host TEXT,
+        root_request TEXT,
+        root_us INTEGER NOT NULL,
+        root_is_stop INTEGER NOT NULL,
+        root_is_nested INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX trace_started ON trace (started_us);
+    CREATE INDEX trace_failed ON trace (started_us) WHERE errors > 0;
+    CREATE TABLE chunk (
+        id INTEGER PRIMARY KEY,
+        trace INTEGER NOT NULL REFERENCES trace (id),
+        checksum INTEGER NOT NULL,
+        records BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX chunk_trace ON chunk (trace, checksum);
+";
+
+/// What a file is.
+#[derive(PartialEq)]
+pub(super) enum Contents {
+    /// Nothing is in it yet.
+    Nothing,
+    /// A store of this version.
+    Traces,
+}
+
+/// Finds out what the file is, without changing it.
+///
+/// # Errors
+///
+/// If it is a store of a newer version, or not a store.
+pub(super) fn contents(db: &Connection, path: &Path) -> Result<Contents, Error> {
+    let query = |sql| db.query_row(sql, [], |row| row.get::<_, i32>(0));
+    let read = || {
+        Ok((
+            query("PRAGMA application_id")?,
+            query("PRAGMA user_version")?,
+            query("SELECT count(*) FROM sqlite_schema")?,
+        ))
+    };
+    match read().map_err(|cause| error(path, "open", cause))? {
+        (APPLICATION_ID, VERSION, _) => Ok(Contents::Traces),
+        (0, 0, 0) => Ok(Contents::Nothing),
+        (APPLICATION_ID, version, _) => Err(Error::new(
+            ErrorKind::Storage,
+            format!(
+                "`{}` is a trace store of version {version}, expected {VERSION}; \
+                 use the release of OSProfiler that wrote it, or another file",
+                path.display()
+            ),
+        )),
+        _ => Err(Error::new(
+            ErrorKind::Storage,
+            format!(
+                "`{}` is an SQLite file of another program, expected a trace store; \
+                 it is left as it is: use another file",
+                path.display()
+            ),
+        )),
+    }
+}
+
+/// Makes sure that the file is a store of this version.
+pub(super) fn prepare(db: &mut Connection, path: &Path) -> Result<(), Error> {
+    let failed = |cause| error(path, "create the tables of", cause);
+    if contents(db, path)? == Contents::Traces {
+        return Ok(());
+    }
+    use_wal(db).map_err(failed)?;
+    let transaction = Transaction::new(db, TransactionBehavior::Immediate).map_err(failed)?;
+    // Another process may have been faster.
+    if contents(&transaction, path)? == Contents::Nothing {
+        transaction.execute_batch(TABLES).map_err(failed)?;
+        transaction
+            .pragma_update(None, "application_id", APPLICATION_ID)
+            .map_err(failed)?;
+        transaction
+            .pragma_update(None, "user_version", VERSION)
+            .map_err(failed)?;
+    }
+    transaction.commit().map_err(failed)
+}
+
+/// Lets readers read while a process writes. The file keeps the setting.
+fn use_wal(db: &Connection) -> rusqlite::Result<()> {
+    let deadline = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        // SQLite does not wait here when two processes change the mode at once.
+        match db.pragma_update(None, "journal_mode", "wal") {
+            Err(cause)
+                if cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && Instant::now() < deadline =>
+            {
+                thread::sleep(Duration::from_millis(5));
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Finds the summary of a trace, and the key of its row.
+pub(super) fn find_tally(db: &Connection, base_id: &str) -> rusqlite::Result<Option<(i64, Tally)>> {
+    db.prepare_cached("SELECT * FROM trace WHERE base_id = ?1")?
+        .query_row([base_id], |row| Ok((row.get("id")?, tally_of(row)?)))
+        .optional()
+}
+
+/// Reads the summary in a row of `trace`.
+pub(super) fn tally_of(row: &Row<'_>) -> rusqlite::Result<Tally> {
+    let at = |column| row.get(column).map(Timestamp::from_micros);
+    Ok(Tally {
+        started: at("started_us")?,
+        ended: at("ended_us")?,
+        starts: row.get("starts")?,
+        stops: row.get("stops")?,
+        errors: row.get("errors")?,
+        first: First {
+            rank: Rank {
+                is_stop: row.get("root_is_stop")?,
+                at: at("root_us")?,
+                is_nested: row.get("root_is_nested")?,
+            },
+            root: Root {
+                name: row.get("root_name")?,
+                project: row.get("root_project")?,
+                service: row.get("root_service")?,
+                host: row.get("root_host")?,
+                request: row.get("root_request")?,
+            },
+        },
+    })
+}
+
+/// Writes the summary of a trace, in place of the one it may have; gives the key of its row.
+pub(super) fn put_tally(db: &Connection, base_id: &str, tally: &Tally) -> rusqlite::Result<i64> {
+    let Tally {
+        started,
+        ended,
+        starts,
+        stops,
+        errors,
+        first: First { rank, root },
+    } = tally;
+    db.prepare_cached(
+        "INSERT INTO trace (
+             base_id, started_us, ended_us, starts, stops, errors,
+             root_name, root_project, root_service, root_host, root_request,
+             root_us, root_is_stop, root_is_nested
+         ) VALUES (
+             :base_id, :started_us, :ended_us, :starts, :stops, :errors,
+             :root_name, :root_project, :root_service, :root_host, :root_request,
+             :root_us, :root_is_stop, :root_is_nested
+         ) ON CONFLICT (base_id) DO UPDATE SET
+             started_us = :started_us, ended_us = :ended_us,
+             starts = :starts, stops = :stops, errors = :errors,
+             root_name = :root_name, root_project = :root_project,
+             root_service = :root_service, root_host = :root_host,
+             root_request = :root_request, root_us = :root_us,
+             root_is_stop = :root_is_stop, root_is_nested = :root_is_nested
+         RETURNING id",
+    )?
+    .query_row(
+        named_params! {
+            ":base_id": base_id,
+            ":started_us": started.as_micros(),
+            ":ended_us": ended.as_micros(),
+            ":starts": starts,
+            ":stops": stops,
+            ":errors": errors,
+            ":root_name": root.name,
+            ":root_project": root.project,
+            ":root_service": root.service,
+            ":root_host": root.host,
+            ":root_request": root.request,
+            ":root_us": rank.at.as_micros(),
+            ":root_is_stop": rank.is_stop,
+            ":root_is_nested": rank.is_nested,
+        },
+        |row| row.get("id"),
+    )
+}

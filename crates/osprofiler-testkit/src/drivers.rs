@@ -1,0 +1,795 @@
+//! The suite that every driver must pass.
+//!
+//! [`run`] opens a connection string again and again, as programs would, and checks what the
+//! driver's [`Capabilities`] promise. The back end may hold other traces, and others may write to
+//! it meanwhile: each case makes ids of its own and removes its traces if the driver can.
+//!
+//! ```
+//! let outcome = osprofiler_testkit::drivers::run("memory://suite");
+//! assert!(outcome.skipped.is_empty(), "it can do everything: {:?}", outcome.skipped);
+//! ```
+//!
+//! A driver whose back end is a server is tested against a real one. If there is none, say so
+//! loudly: a suite that did not run has proven nothing.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use osprofiler_drivers::{
+    Capabilities, ConnectionString, Driver, ListQuery, Options, Reader, Root, TraceSummary, Writer,
+    open_reader, open_writer,
+};
+use osprofiler_wire::{Id, Info, Origin, Phase, Record, RecordView, Timestamp};
+
+/// The cases of the suite that were run, and those that the driver does not claim to pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Passed.
+    pub passed: Vec<&'static str>,
+    /// Not run, for want of a capability.
+    pub skipped: Vec<&'static str>,
+}
+
+/// Runs the suite against the back end of a connection string.
+///
+/// # Panics
+///
+/// If a case fails, after running the others; names those that failed. Also if the connection
+/// string has no driver in this build.
+pub fn run(connection: &str) -> Outcome {
+    let connection: ConnectionString = connection.parse().expect("a connection string");
+    let capabilities = Driver::of(&connection)
+        .expect("a driver of this build")
+        .capabilities;
+    let mut outcome = Outcome::default();
+    let mut failed = Vec::new();
+    for case in CASES {
+        if !(case.is_possible)(&capabilities) {
+            outcome.skipped.push(case.name);
+            continue;
+        }
+        let store = Store {
+            connection: &connection,
+            capabilities,
+        };
+        match catch_unwind(AssertUnwindSafe(|| (case.check)(&store))) {
+            Ok(()) => outcome.passed.push(case.name),
+            Err(_) => failed.push(case.name),
+        }
+    }
+    assert!(
+        failed.is_empty(),
+        "`{connection}` fails the suite in {failed:?}"
+    );
+    outcome
+}
+
+struct Case {
+    name: &'static str,
+    is_possible: fn(&Capabilities) -> bool,
+    check: fn(&Store<'_>),
+}
+
+macro_rules! cases {
+    ($($check:ident: $($needed:ident)+;)*) => {
+        &[$(Case {
+            name: stringify!($check),
+            is_possible: |can| $(can.$needed)&&+,
+            check: $check,
+        }),*]
+    };
+}
+
+const CASES: &[Case] = cases! {
+    what_is_written_is_read_back_in_order: write read;
+    what_other_producers_add_is_kept: write read;
+    odd_texts_come_back: write read;
+    large_infos_come_back: write read;
+    a_batch_of_many_traces_is_taken_apart: write read;
+    ids_that_look_alike_do_not_mix: write read;
+    nothing_is_read_of_an_unknown_trace: write read;
+    an_empty_batch_is_fine: write;
+    a_writer_that_was_closed_leaves_everything: write read;
+    others_see_at_once_what_was_acknowledged: write read;
+    writers_at_the_same_time_lose_nothing: write read;
+    a_trace_of_one_record_is_listed: write list;
+    a_list_tells_what_a_trace_was: write list;
+    a_list_is_newest_first: write list;
+    a_list_can_be_cut: write list;
+    a_list_can_be_of_failures_only: write list;
+    records_may_come_in_any_order: write read list;
+    records_that_come_again_do_no_harm: write read list;
+    ids_that_look_alike_are_listed_apart: write list;
+    a_deleted_trace_is_gone_and_the_others_stay: write read list delete;
+    ids_that_look_alike_are_deleted_apart: write read delete;
+    a_deleted_trace_may_be_written_again: write read list delete;
+};
+
+/// The back end under test.
+struct Store<'a> {
+    connection: &'a ConnectionString,
+    capabilities: Capabilities,
+}
+
+impl Store<'_> {
+    fn writer(&self) -> Box<dyn Writer> {
+        open_writer(self.connection, &Options::default()).expect("a writer opens")
+    }
+
+    fn reader(&self) -> Box<dyn Reader> {
+        open_reader(self.connection, &Options::default()).expect("a reader opens")
+    }
+
+    fn write(&self, records: &[Record]) {
+        self.writer().write(records).expect("a batch is written");
+    }
+
+    fn read(&self, base_id: &Id) -> Vec<String> {
+        read(&mut *self.reader(), base_id)
+    }
+
+    /// The summaries of some traces, in the order of the list.
+    fn list_of(&self, query: &ListQuery, ids: &[Id]) -> Vec<TraceSummary> {
+        let mut summaries = self.reader().list(query).expect("traces are listed");
+        summaries.retain(|summary| ids.contains(&summary.base_id));
+        summaries
+    }
+
+    fn summary_of(&self, base_id: &Id) -> TraceSummary {
+        let mut found = self.list_of(&ListQuery::default(), std::slice::from_ref(base_id));
+        assert_eq!(found.len(), 1, "the trace is listed once");
+        found.remove(0)
+    }
+
+    fn clean_up(&self, ids: &[Id]) {
+        if self.capabilities.delete {
+            let mut writer = self.writer();
+            for base_id in ids {
+                writer.delete(base_id).expect("a trace is deleted");
+            }
+        }
+    }
+}
+
+fn read(reader: &mut dyn Reader, base_id: &Id) -> Vec<String> {
+    let mut found = Vec::new();
+    reader
+        .read(base_id, &mut |json| found.push(json.to_owned()))
+        .expect("a trace is read");
+    found
+}
+
+fn texts(records: &[Record]) -> Vec<String> {
+    records.iter().map(Record::to_json).collect()
+}
+
+/// An id that no other run of the suite makes.
+fn fresh_id() -> Id {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("a clock after 1970")
+        .as_nanos();
+    let made = u128::from(MADE.fetch_add(1, Ordering::Relaxed));
+    // The process and the count are in the half that the time, shifted, leaves free.
+    Id::from_random((now << 48) ^ (u128::from(std::process::id()) << 16) ^ made)
+}
+
+/// An instant that no other case uses, later than all traces of the day, as `since` of a list.
+fn fresh_instant() -> Timestamp {
+    static TAKEN: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("a clock after 1970");
+    let taken = TAKEN.fetch_add(3_600_000_000, Ordering::Relaxed);
+    let day = 86_400_000_000;
+    Timestamp::from_micros(i64::try_from(now.as_micros()).expect("a clock of our era") + day)
+        .later(i64::try_from(taken).expect("a few hours"))
+}
+
+trait Later {
+    fn later(self, micros: i64) -> Self;
+}
+
+impl Later for Timestamp {
+    fn later(self, micros: i64) -> Self {
+        Self::from_micros(self.as_micros() + micros)
+    }
+}
+
+const NOON: Timestamp = Timestamp::from_micros(1_767_355_200_000_000);
+
+fn origin() -> Arc<Origin> {
+    Arc::new(Origin {
+        project: Some("nova".into()),
+        service: Some("api".into()),
+        host: "ctl1".into(),
+    })
+}
+
+fn record(base_id: &Id, trace_id: &Id, phase: Phase, timestamp: Timestamp) -> Record {
+    Record {
+        name: "db".into(),
+        phase,
+        base_id: base_id.clone(),
+        parent_id: base_id.clone(),
+        trace_id: trace_id.clone(),
+        timestamp,
+        info: Info::new(),
+        origin: origin(),
+        source: None,
+    }
+}
+
+/// Start and stop of one point that takes `micros`.
+fn point(base_id: &Id, at: Timestamp, micros: i64) -> [Record; 2] {
+    let trace_id = fresh_id();
+    [
+        record(base_id, &trace_id, Phase::Start, at),
+        record(base_id, &trace_id, Phase::Stop, at.later(micros)),
+    ]
+}
+
+fn found(json: &str) -> Record {
+    Record::from(&RecordView::parse(json).expect("a record"))
+}
+
+fn what_is_written_is_read_back_in_order(store: &Store<'_>) {
+    let base_id = fresh_id();
+    let mut records = Vec::new();
+    for at in 0..50 {
+        let [mut start, stop] = point(&base_id, NOON.later(at * 1000), 700);
+        start.name = format!("l3-agent.{at}").into();
+        start.info = Info::new()
+            .with("db", &format!("SELECT {at} /* \"quoted\" \\ \t\r\n */"))
+            .with("numbers", &(i64::MIN, u64::MAX, 1.5e-300, true, None::<u8>));
+        records.extend([start, stop]);
+    }
+    let mut writer = store.writer();
+    for batch in records.chunks(7) {
+        writer.write(batch).expect("a batch is written");
+    }
+    assert_eq!(store.read(&base_id), texts(&records));
+    store.clean_up(&[base_id]);
+}
+
+fn what_other_producers_add_is_kept(store: &Store<'_>) {
+    let base_id = fresh_id();
+    let json = format!(
+        "{{\"extra\": {{\"deep\": [1, 2.50, 1e3]}},  \"name\": \"wsgi-start\", \
+         \"info\": [\"no dictionary\"], \"base_id\": \"{base_id}\", \"trace_id\": 5, \
+         \"timestamp\": \"2026-01-02 03:04:05\", \"project\": null, \"trace_id\": \"again\"}}"
+    );
+    store.write(&[found(&json)]);
+    assert_eq!(store.read(&base_id), [json], "byte for byte");
+    store.clean_up(&[base_id]);
+}
+
+fn odd_texts_come_back(store: &Store<'_>) {
+    let base_id = fresh_id();
+    let mut records = Vec::new();
+    for text in ODD_TEXTS {
+        let trace_id = Id::from(*text);
+        let mut start = record(&base_id, &trace_id, Phase::Start, NOON);
+        start.name = (*text).into();
+        start.parent_id = trace_id;
+        start.info = Info::new().with(text, text);
+        start.origin = Arc::new(Origin {
+            project: Some((*text).into()),
+            service: Some((*text).into()),
+            host: (*text).into(),
+        });
+        let escaped = format!(
+            r#"{{"name": "\u00e9\ud83d\udd11\u0000-start", "base_id": "{base_id}",
+                "trace_id": "\u0000", "timestamp": "2026-01-02T03:04:05.000000"}}"#
+        );
+        records.extend([start, found(&escaped)]);
+    }
+    store.write(&records);
+    assert_eq!(store.read(&base_id), texts(&records));
+    store.clean_up(&[base_id]);
+}
+
+const ODD_TEXTS: &[&str] = &[
+    "",
+    " ",
+    "é",
+    "e\u{301}",
+    "密码",
+    "🔑 and 👩‍👩‍👧",
+    "\0",
+    "a\0b",
+    "\u{7f}\u{85}\u{2028}\u{feff}",
+    "line\nline\r\nline",
+    "'; DROP TABLE trace; --",
+    "\"\\\"",
+    "%s %n ${x} {{x}} <script>",
+    "NaN",
+    "null",
+    "../../etc/passwd",
+];
+
+fn large_infos_come_back(store: &Store<'_>) {
+    let base_id = fresh_id();
+    let records: Vec<Record> = (0..6)
+        .map(|at| {
+            let mut start = record(&base_id, &fresh_id(), Phase::Start, NOON.later(at));
+            start.info = Info::new().with("text", &large_text(at.unsigned_abs()));
+            start
+        })
+        .collect();
+    store.write(&records[..5]);
+    store.write(&records[5..]);
+    // Not `assert_eq`: nobody wants to read megabytes.
+    assert!(
+        store.read(&base_id) == texts(&records),
+        "6 records of 1 MB come back"
+    );
+    store.clean_up(&[base_id]);
+}
+
+/// A megabyte that no compression makes small.
+fn large_text(seed: u64) -> String {
+    let mut state = seed + 1;
+    (0..1 << 20)
+        .map(|_| {
+            // xorshift64 (Marsaglia 2003).
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            char::from(b' ' + u8::try_from(state % 95).expect("less than 95"))
+        })
+        .collect()
+}
+
+fn a_batch_of_many_traces_is_taken_apart(store: &Store<'_>) {
+    let ids: Vec<Id> = (0..20).map(|_| fresh_id()).collect();
+    let of_all: Vec<Record> = (0..200)
+        .map(|at| record(&ids[at % 20], &fresh_id(), Phase::Start, NOON))
+        .collect();
+    store.write(&of_all);
+    let mut reader = store.reader();
+    for base_id in &ids {
+        let own: Vec<Record> = of_all
+            .iter()
+            .filter(|record| record.base_id == *base_id)
+            .cloned()
+            .collect();
+        assert_eq!(read(&mut *reader, base_id), texts(&own));
+    }
+    store.clean_up(&ids);
+}
+
+/// Ids that a careless query, pattern or key takes for one another.
+fn look_alikes() -> Vec<Id> {
+    let id = fresh_id().to_string();
+    let mut alike: Vec<String> = vec![
+        id[..8].into(),
+        id[..35].into(),
+        id[19..].into(),
+        format!("{id}0"),
+        format!("{id} "),
+        format!(" {id}"),
+        format!("{id}\n"),
+        format!("{id}\n{id}"),
+        format!("{}%", &id[..35]),
+        format!("{}_", &id[..35]),
+        format!("{}*", &id[..35]),
+        format!("{}?", &id[..35]),
+        format!("{}.", &id[..35]),
+        format!("%{id}%"),
+        format!("{id}'"),
+        format!("{id}' OR '1'='1"),
+        format!("\"{id}\""),
+        format!("\\{id}"),
+        format!("{id}/x"),
+        format!("{id}:x"),
+        format!("é{id}"),
+        format!("e\u{301}{id}"),
+        id.to_uppercase(),
+        id.replace('-', ""),
+        // The same groups in another order.
+        format!("{}-{}-{}", &id[19..23], &id[..18], &id[24..]),
+    ];
+    alike.push(id);
+    alike.iter().map(|id| Id::from(id.as_str())).collect()
+}
+
+fn write_look_alikes(store: &Store<'_>) -> Vec<Id> {
+    let ids = look_alikes();
+    let mut writer = store.writer();
+    for (at, base_id) in (0_i64..).zip(&ids) {
+        writer
+            .write(&point(base_id, NOON, at))
+            .expect("a batch is written");
+    }
+    ids
+}
+
+fn ids_that_look_alike_do_not_mix(store: &Store<'_>) {
+    let ids = write_look_alikes(store);
+    let mut reader = store.reader();
+    for base_id in &ids {
+        let records = read(&mut *reader, base_id);
+        assert_eq!(records.len(), 2, "records of {base_id:?}");
+        for json in &records {
+            assert_eq!(RecordView::parse(json).expect("a record").base_id, *base_id);
+        }
+    }
+    store.clean_up(&ids);
+}
+
+fn ids_that_look_alike_are_listed_apart(store: &Store<'_>) {
+    let ids = write_look_alikes(store);
+    let summaries = store.list_of(&ListQuery::default(), &ids);
+    assert_eq!(summaries.len(), ids.len());
+    for (at, base_id) in (0_i64..).zip(&ids) {
+        let summary = summaries.iter().find(|summary| summary.base_id == *base_id);
+        let summary = summary.unwrap_or_else(|| panic!("{base_id:?} is listed"));
+        assert_eq!(
+            (summary.points, summary.duration_us),
+            (1, at),
+            "{base_id:?}"
+        );
+    }
+    store.clean_up(&ids);
+}
+
+fn ids_that_look_alike_are_deleted_apart(store: &Store<'_>) {
+    let ids = write_look_alikes(store);
+    let (mut writer, mut reader) = (store.writer(), store.reader());
+    for (at, base_id) in ids.iter().enumerate() {
+        assert!(
+            writer.delete(base_id).expect("a trace is deleted"),
+            "{base_id:?} was there"
+        );
+        for (other_at, other) in ids.iter().enumerate() {
+            let expected = if other_at <= at { 0 } else { 2 };
+            let left = read(&mut *reader, other).len();
+            assert_eq!(
+                left, expected,
+                "records of {other:?} after {base_id:?} was deleted"
+            );
+        }
+    }
+}
+
+fn nothing_is_read_of_an_unknown_trace(store: &Store<'_>) {
+    let known = fresh_id();
+    store.write(&point(&known, NOON, 1));
+    for unknown in [
+        fresh_id(),
+        Id::from(""),
+        Id::from("%"),
+        Id::from("*"),
+        Id::from("\0"),
+    ] {
+        assert_eq!(store.read(&unknown), Vec::<String>::new(), "{unknown:?}");
+    }
+    store.clean_up(&[known]);
+}
+
+fn an_empty_batch_is_fine(store: &Store<'_>) {
+    let mut writer = store.writer();
+    writer.write(&[]).expect("an empty batch is written");
+    writer.write(&[]).expect("and another");
+}
+
+fn a_writer_that_was_closed_leaves_everything(store: &Store<'_>) {
+    let base_id = fresh_id();
+    let mut expected = Vec::new();
+    for at in 0..5 {
+        let records = point(&base_id, NOON.later(at), 1);
+        expected.extend(texts(&records));
+        store.write(&records);
+    }
+    assert_eq!(store.read(&base_id), expected);
+    store.clean_up(&[base_id]);
+}
+
+fn others_see_at_once_what_was_acknowledged(store: &Store<'_>) {
+    let base_id = fresh_id();
+    let mut writers = [store.writer(), store.writer()];
+    let mut readers = [store.reader(), store.reader()];
+    let mut expected = Vec::new();
+    for at in 0..10 {
+        let records = point(&base_id, NOON.later(at), 1);
+        let writer = &mut writers[usize::from(at % 2 == 0)];
+        writer.write(&records).expect("a batch is written");
+        expected.extend(texts(&records));
+        for reader in &mut readers {
+            assert_eq!(read(&mut **reader, &base_id), expected);
+        }
+    }
+    store.clean_up(&[base_id]);
+}
+
+fn writers_at_the_same_time_lose_nothing(store: &Store<'_>) {
+    const THREADS: usize = 6;
+    const BATCHES: i64 = 15;
+    let shared = fresh_id();
+    let own: Vec<Id> = (0..THREADS).map(|_| fresh_id()).collect();
+    thread::scope(|scope| {
+        for own in &own {
+            let shared = &shared;
+            scope.spawn(move || {
+                let mut writer = store.writer();
+                for at in 0..BATCHES {
+                    let mut records = point(own, NOON.later(at), 1).to_vec();
+                    records.extend(point(shared, NOON.later(at), 1));
+                    writer
+                        .write(&records)
+                        .expect("a batch is written beside others");
+                }
+            });
+        }
+    });
+    let batches = usize::try_from(BATCHES).expect("a few");
+    for own in &own {
+        assert_eq!(store.read(own).len(), 2 * batches);
+    }
+    let mut all = store.read(&shared);
+    assert_eq!(all.len(), 2 * batches * THREADS);
+    all.sort();
+    all.dedup();
+    assert_eq!(
+        all.len(),
+        2 * batches * THREADS,
+        "no record was written over another"
+    );
+    if store.capabilities.list {
+        let summary = store.summary_of(&shared);
+        assert_eq!(
+            (summary.points, summary.unfinished),
+            ((batches * THREADS) as u64, 0)
+        );
+    }
+    store.clean_up(&own);
+    store.clean_up(&[shared]);
+}
+
+fn a_trace_of_one_record_is_listed(store: &Store<'_>) {
+    let (started, stopped) = (fresh_id(), fresh_id());
+    store.write(&[
+        record(&started, &fresh_id(), Phase::Start, NOON),
+        record(&stopped, &fresh_id(), Phase::Stop, NOON),
+    ]);
+    for (base_id, unfinished) in [(&started, 1), (&stopped, 0)] {
+        let summary = store.summary_of(base_id);
+        assert_eq!(
+            (summary.points, summary.unfinished, summary.errors),
+            (1, unfinished, 0)
+        );
+        assert_eq!((summary.started, summary.duration_us), (NOON, 0));
+        assert_eq!(summary.root.name, "db");
+    }
+    store.clean_up(&[started, stopped]);
+}
+
+/// A request that calls two points, one of which fails and one of which hangs.
+fn request(base_id: &Id) -> (Vec<Record>, TraceSummary) {
+    let [mut outer_start, outer_stop] = point(base_id, NOON, 900);
+    let [mut failing_start, mut failing_stop] = point(base_id, NOON.later(10), 50);
+    let mut hanging = record(base_id, &fresh_id(), Phase::Start, NOON.later(100));
+    for nested in [&mut failing_start, &mut failing_stop, &mut hanging] {
+        nested.parent_id = outer_start.trace_id.clone();
+    }
+    let info = Info::new()
+        .with("method", "POST")
+        .with("path", "/v2.1/servers");
+    outer_start.name = "wsgi".into();
+    outer_start.info = Info::new().with_info("request", info);
+    failing_stop.info = Info::new().with("etype", "KeyError").with("message", "'x'");
+    let summary = TraceSummary {
+        base_id: base_id.clone(),
+        started: NOON,
+        duration_us: 900,
+        points: 3,
+        unfinished: 1,
+        errors: 1,
+        root: Root {
+            name: "wsgi".into(),
+            project: Some("nova".into()),
+            service: Some("api".into()),
+            host: Some("ctl1".into()),
+            request: Some("POST /v2.1/servers".into()),
+        },
+    };
+    (
+        vec![
+            outer_start,
+            failing_start,
+            failing_stop,
+            hanging,
+            outer_stop,
+        ],
+        summary,
+    )
+}
+
+fn a_list_tells_what_a_trace_was(store: &Store<'_>) {
+    let (at_once, one_by_one) = (fresh_id(), fresh_id());
+    let (records, expected) = request(&at_once);
+    store.write(&records);
+    assert_eq!(store.summary_of(&at_once), expected);
+
+    let (records, expected) = request(&one_by_one);
+    let mut writer = store.writer();
+    for record in &records {
+        writer
+            .write(std::slice::from_ref(record))
+            .expect("a batch is written");
+    }
+    assert_eq!(store.summary_of(&one_by_one), expected);
+    store.clean_up(&[at_once, one_by_one]);
+}
+
+/// Writes one trace a second, from `at` on, in an order of their own; gives them newest first.
+fn write_apart(store: &Store<'_>, at: Timestamp) -> Vec<Id> {
+    let mut ids: Vec<Id> = (0..5).map(|_| fresh_id()).collect();
+    let mut writer = store.writer();
+    for second in [3, 0, 4, 1, 2] {
+        let base_id = &ids[usize::try_from(second).expect("a few")];
+        let records = point(base_id, at.later(second * 1_000_000), 1);
+        writer.write(&records).expect("a batch is written");
+    }
+    ids.reverse();
+    ids
+}
+
+fn query(set: impl FnOnce(&mut ListQuery)) -> ListQuery {
+    let mut query = ListQuery::default();
+    set(&mut query);
+    query
+}
+
+fn ids_of(summaries: Vec<TraceSummary>) -> Vec<Id> {
+    summaries
+        .into_iter()
+        .map(|summary| summary.base_id)
+        .collect()
+}
+
+fn a_list_is_newest_first(store: &Store<'_>) {
+    let ids = write_apart(store, NOON);
+    assert_eq!(ids_of(store.list_of(&ListQuery::default(), &ids)), ids);
+    // What comes in later does not make a trace newer, what is earlier makes it older.
+    store.write(&point(&ids[4], NOON.later(9_000_000), 1));
+    store.write(&point(&ids[0], NOON.later(-9_000_000), 1));
+    let now = [&ids[1..], &ids[..1]].concat();
+    assert_eq!(ids_of(store.list_of(&ListQuery::default(), &ids)), now);
+    store.clean_up(&ids);
+}
+
+fn a_list_can_be_cut(store: &Store<'_>) {
+    let at = fresh_instant();
+    let ids = write_apart(store, at);
+    let list = |since, limit| {
+        let query = query(|query| (query.since, query.limit) = (Some(since), limit));
+        ids_of(store.list_of(&query, &ids))
+    };
+    assert_eq!(list(at, None), ids);
+    assert_eq!(list(at, Some(2)), ids[..2]);
+    assert_eq!(list(at, Some(usize::MAX)), ids);
+    assert_eq!(list(at, Some(0)), []);
+    assert_eq!(
+        list(at.later(2_000_000), None),
+        ids[..3],
+        "`since` is part of it"
+    );
+    assert_eq!(list(at.later(2_000_001), None), ids[..2]);
+    let few = query(|query| query.limit = Some(3));
+    assert_eq!(
+        store.reader().list(&few).expect("traces are listed").len(),
+        3
+    );
+    store.clean_up(&ids);
+}
+
+fn a_list_can_be_of_failures_only(store: &Store<'_>) {
+    let ids = write_apart(store, NOON);
+    for base_id in [&ids[1], &ids[3]] {
+        let [start, mut stop] = point(base_id, NOON.later(5_000_000), 1);
+        stop.info = Info::new().with("etype", "KeyError");
+        store.write(&[start, stop]);
+    }
+    let failures = query(|query| query.errors_only = true);
+    let expected = [ids[1].clone(), ids[3].clone()];
+    assert_eq!(ids_of(store.list_of(&failures, &ids)), expected);
+    let later = query(|query| {
+        (query.errors_only, query.since) = (true, Some(NOON.later(3_000_000)));
+    });
+    assert_eq!(ids_of(store.list_of(&later, &ids)), expected[..1]);
+    store.clean_up(&ids);
+}
+
+fn records_may_come_in_any_order(store: &Store<'_>) {
+    let ids: Vec<Id> = [1, 2, 5]
+        .into_iter()
+        .map(|size| {
+            let base_id = fresh_id();
+            // Stops before starts, children before their parents.
+            let (mut records, expected) = request(&base_id);
+            records.reverse();
+            let mut writer = store.writer();
+            for batch in records.chunks(size) {
+                writer.write(batch).expect("a batch is written");
+            }
+            assert_eq!(
+                store.read(&base_id),
+                texts(&records),
+                "the order of storage"
+            );
+            assert_eq!(store.summary_of(&base_id), expected, "batches of {size}");
+            base_id
+        })
+        .collect();
+    store.clean_up(&ids);
+}
+
+fn records_that_come_again_do_no_harm(store: &Store<'_>) {
+    let (base_id, other) = (fresh_id(), fresh_id());
+    let (mut records, expected) = request(&base_id);
+    records.push(records[0].clone());
+    let mut batch = records.clone();
+    batch.extend(point(&other, NOON, 1));
+    for _ in 0..3 {
+        store.write(&batch);
+    }
+    let mut found = store.read(&base_id);
+    let mut written = texts(&records);
+    for texts in [&mut found, &mut written] {
+        texts.sort();
+        texts.dedup();
+    }
+    assert_eq!(found, written);
+    assert_eq!(store.summary_of(&base_id), expected);
+    assert_eq!(store.summary_of(&other).points, 1);
+    store.clean_up(&[base_id, other]);
+}
+
+fn a_deleted_trace_is_gone_and_the_others_stay(store: &Store<'_>) {
+    let ids = write_apart(store, NOON);
+    let (mut writer, mut reader) = (store.writer(), store.reader());
+    assert!(writer.delete(&ids[2]).expect("a trace is deleted"));
+    assert!(
+        !writer.delete(&ids[2]).expect("nothing is deleted"),
+        "it is gone already"
+    );
+    assert!(
+        !writer.delete(&fresh_id()).expect("nothing is deleted"),
+        "it never was"
+    );
+    let left = [&ids[..2], &ids[3..]].concat();
+    for (base_id, expected) in left
+        .iter()
+        .map(|base_id| (base_id, 2))
+        .chain([(&ids[2], 0)])
+    {
+        assert_eq!(read(&mut *reader, base_id).len(), expected);
+    }
+    assert_eq!(ids_of(store.list_of(&ListQuery::default(), &ids)), left);
+    store.clean_up(&left);
+}
+
+fn a_deleted_trace_may_be_written_again(store: &Store<'_>) {
+    let base_id = fresh_id();
+    let mut early = store.writer();
+    let (records, _) = request(&base_id);
+    early.write(&records).expect("a batch is written");
+    assert!(store.writer().delete(&base_id).expect("a trace is deleted"));
+    let again = point(&base_id, NOON, 5);
+    early
+        .write(&again)
+        .expect("a batch is written by a writer that knew the old trace");
+    assert_eq!(store.read(&base_id), texts(&again));
+    let summary = store.summary_of(&base_id);
+    assert_eq!(
+        (summary.points, summary.errors, summary.duration_us),
+        (1, 0, 5)
+    );
+    store.clean_up(&[base_id]);
+}
