@@ -1,6 +1,10 @@
 //! The suites that every driver and every middleware must pass.
 //!
-//! **Depend on this crate** in the tests of a driver that you write. What is here panics when
-//! something is wrong: it is for tests only.
+//! **Depend on this crate** in the tests of a driver that you write ([`drivers`]), or of a service
+//! whose points you want to see ([`Capture`]). What is here panics when something is wrong: it is
+//! for tests only.
 
+pub mod capture;
 pub mod drivers;
+
+pub use capture::Capture;
