@@ -220,6 +220,31 @@ impl<F, I, C> Traced<F, I, C> {
     }
 }
 
+impl<F, C> Traced<F, (), C> {
+    /// A point that begins at once, in a scope of its own under `profiler`; `make` makes the future
+    /// within it.
+    #[cfg(feature = "tower")]
+    pub(crate) fn begun(
+        profiler: &profiler::Profiler,
+        name: &'static str,
+        info: Info,
+        inspect: C,
+        make: impl FnOnce() -> F,
+    ) -> Self {
+        let mut carried = Carried(Some(profiler.scope()));
+        let (id, future) = carried.run(|| {
+            let id = slot::with(|scope| scope.start(name.into(), info, ClosedBy::Handle));
+            (id, make())
+        });
+        Self {
+            future: Some(future),
+            begin: None,
+            point: id.map(|id| (id, inspect)),
+            carried,
+        }
+    }
+}
+
 impl<F: Future, I: IntoInfo, C: Inspect<F::Output>> Future for Traced<F, I, C> {
     type Output = F::Output;
 

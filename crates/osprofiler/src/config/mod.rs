@@ -1,0 +1,345 @@
+//! Configuration: the options of the Python library, by their names, from wherever a service keeps
+//! its own.
+
+mod ini;
+
+use std::env;
+
+use osprofiler_drivers::{
+    ConnectionString, Error as DriverError, Options, default_connection_string,
+};
+use osprofiler_wire::HmacKeys;
+
+use crate::instrument::Kind;
+use crate::notifier::{self, Guard};
+use crate::propagation::KeyRing;
+
+/// The section of an INI file, and the table of a TOML file, that holds the options.
+const SECTION: &str = "profiler";
+
+/// What stands before an option's name, in upper case, in the environment.
+const ENV_PREFIX: &str = "OSPROFILER_";
+
+/// The options of the Python library.
+///
+/// Values may come from several places; what is read later wins. Options that we do not have
+/// (`es_doc_type` and others belong to one driver) are passed over.
+///
+/// | option | meaning | if not given |
+/// |---|---|---|
+/// | `enabled` | trace requests that are signed | false |
+/// | `hmac_keys` | the keys that are accepted, parted by commas | none: nothing is traced |
+/// | `connection_string` | where records go | the user's own SQLite file |
+/// | `trace_sqlalchemy`, `trace_sql` | record SQL statements | false |
+/// | `trace_requests` | record outgoing HTTP requests | false |
+/// | `filter_error_trace` | keep a list of traces with errors | false |
+///
+/// ```
+/// use osprofiler::Config;
+///
+/// let mut config = Config::default();
+/// config.merge_ini("[profiler]\nenabled = yes\nhmac_keys = SECRET_KEY\n")?;
+/// config.merge_env()?; // OSPROFILER_ENABLED, OSPROFILER_HMAC_KEYS, ...
+/// assert!(config.enabled);
+/// # Ok::<(), osprofiler::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// Trace requests that are signed.
+    pub enabled: bool,
+    /// The keys that are accepted; the first one signs.
+    pub hmac_keys: HmacKeys,
+    /// Where records go; the user's own SQLite file if `None`.
+    pub connection_string: Option<ConnectionString>,
+    /// Record SQL statements.
+    pub trace_sqlalchemy: bool,
+    /// Record outgoing HTTP requests.
+    pub trace_requests: bool,
+    /// Keep a list of traces with errors, in back ends that need one.
+    pub filter_error_trace: bool,
+}
+
+/// Name of each option, and what it is also called.
+const OPTIONS: [(&str, &[&str]); 6] = [
+    ("enabled", &["profiler_enabled"]),
+    ("hmac_keys", &[]),
+    ("connection_string", &[]),
+    ("trace_sqlalchemy", &["trace_sql"]),
+    ("trace_requests", &[]),
+    ("filter_error_trace", &[]),
+];
+
+impl Config {
+    /// Takes options from the environment: `OSPROFILER_ENABLED`, `OSPROFILER_HMAC_KEYS` and so on.
+    ///
+    /// # Errors
+    ///
+    /// If a value makes no sense for its option; the options before it are set.
+    pub fn merge_env(&mut self) -> Result<(), ConfigError> {
+        for (option, aliases) in OPTIONS {
+            for name in aliases.iter().chain([&option]) {
+                let variable = format!("{ENV_PREFIX}{}", name.to_ascii_uppercase());
+                match env::var(&variable) {
+                    Ok(value) => self.set(option, &value, &variable)?,
+                    Err(env::VarError::NotPresent) => {}
+                    Err(env::VarError::NotUnicode(_)) => {
+                        return Err(ConfigError::NotText { option: variable });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes options from the section `[profiler]` of an INI file as oslo.config reads it, such as
+    /// `nova.conf`.
+    ///
+    /// # Errors
+    ///
+    /// If a value makes no sense for its option; the options before it are set.
+    pub fn merge_ini(&mut self, text: &str) -> Result<(), ConfigError> {
+        for (key, value) in ini::section(text, SECTION) {
+            self.set(&key, &value, &key)?;
+        }
+        Ok(())
+    }
+
+    /// Takes options from the table `[profiler]` of a TOML file.
+    ///
+    /// # Errors
+    ///
+    /// If the text is not TOML, or a value makes no sense for its option.
+    #[cfg(feature = "toml")]
+    pub fn merge_toml(&mut self, text: &str) -> Result<(), ConfigError> {
+        let file: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            // The error's own text would show the line, which may hold a key.
+            ConfigError::Toml {
+                reason: error.message().to_owned(),
+            }
+        })?;
+        let Some(section) = file.get(SECTION) else {
+            return Ok(());
+        };
+        let options = section.as_table().ok_or(ConfigError::Toml {
+            reason: format!("`{SECTION}` is not a table"),
+        })?;
+        for (key, value) in options {
+            let text = match value {
+                toml::Value::String(text) => text.clone(),
+                toml::Value::Boolean(on) => on.to_string(),
+                toml::Value::Array(items) if items.iter().all(toml::Value::is_str) => items
+                    .iter()
+                    .filter_map(toml::Value::as_str)
+                    .collect::<Vec<_>>()
+                    .join(","),
+                _ if OPTIONS.iter().any(|(option, _)| option == key) => {
+                    return Err(ConfigError::NotText {
+                        option: key.clone(),
+                    });
+                }
+                _ => continue,
+            };
+            self.set(key, &text, key)?;
+        }
+        Ok(())
+    }
+
+    /// Sets an option by its name; `given_as` is what the user calls it.
+    fn set(&mut self, name: &str, value: &str, given_as: &str) -> Result<(), ConfigError> {
+        let known = OPTIONS
+            .iter()
+            .find(|(option, aliases)| *option == name || aliases.contains(&name))
+            .map(|(option, _)| *option);
+        match known {
+            Some("enabled") => self.enabled = boolean(value, given_as)?,
+            Some("hmac_keys") => self.hmac_keys = HmacKeys::parse(value),
+            Some("connection_string") => {
+                let value = value.trim();
+                self.connection_string = (!value.is_empty())
+                    .then(|| value.parse())
+                    .transpose()
+                    .map_err(ConfigError::Connection)?;
+            }
+            Some("trace_sqlalchemy") => self.trace_sqlalchemy = boolean(value, given_as)?,
+            Some("trace_requests") => self.trace_requests = boolean(value, given_as)?,
+            Some("filter_error_trace") => self.filter_error_trace = boolean(value, given_as)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Starts what is configured: names where records come from, sets the notifier, switches the
+    /// kinds of points. If not `enabled`, nothing is started and no request is ever traced.
+    ///
+    /// # Errors
+    ///
+    /// If no driver of this build knows the connection string, or there is none and no home folder.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "tower")] {
+    /// use osprofiler::{Config, instrument::tower::ServerLayer};
+    ///
+    /// let mut config = Config::default();
+    /// config.merge_env()?;
+    /// let profiling = config.start("shop", "api")?; // keep it until the end of main
+    /// let app: axum::Router = axum::Router::new().layer(ServerLayer::new(profiling.keys.clone()));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn start(&self, project: &str, service: &str) -> Result<Profiling, ConfigError> {
+        if !self.enabled {
+            return Ok(Profiling {
+                keys: KeyRing::default(),
+                guard: None,
+            });
+        }
+        let connection = match &self.connection_string {
+            Some(connection) => connection.clone(),
+            None => default_connection_string().map_err(ConfigError::Connection)?,
+        };
+        let mut options = Options::default();
+        options.filter_error_trace = self.filter_error_trace;
+        notifier::set_origin(project, service);
+        let guard = notifier::create_from(connection, options).map_err(ConfigError::Connection)?;
+        Kind::Sql.switch(self.trace_sqlalchemy);
+        Kind::HttpClient.switch(self.trace_requests);
+        Ok(Profiling {
+            keys: self.hmac_keys.clone().into(),
+            guard: Some(guard),
+        })
+    }
+}
+
+/// What [`Config::start`] started. Dropping it flushes, see [`Guard`].
+#[derive(Debug)]
+#[must_use = "dropped at once, it flushes before there is anything to flush"]
+#[non_exhaustive]
+pub struct Profiling {
+    /// The keys to give to whatever checks headers; none if profiling is not enabled.
+    pub keys: KeyRing,
+    /// The notifier; none if profiling is not enabled.
+    pub guard: Option<Guard>,
+}
+
+/// Why a configuration makes no sense. No message shows a key or a password.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// Neither yes nor no.
+    #[error(
+        "option `{option}` is `{value}`, expected `true`, `yes`, `on`, `1` or `false`, `no`, `off`, `0`"
+    )]
+    Boolean {
+        /// The option as it was given.
+        option: String,
+        /// Its value.
+        value: String,
+    },
+    /// A value that is not text, nor a list of texts, nor a boolean.
+    #[error("option `{option}` is not text")]
+    NotText {
+        /// The option as it was given.
+        option: String,
+    },
+    /// Not TOML.
+    #[error("not a TOML configuration: {reason}")]
+    Toml {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The connection string.
+    #[error("option `connection_string`: {0}")]
+    Connection(#[source] DriverError),
+}
+
+/// The words that oslo.config takes.
+fn boolean(value: &str, option: &str) -> Result<bool, ConfigError> {
+    match value.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err(ConfigError::Boolean {
+            option: option.to_owned(),
+            value: value.to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_read_from_the_section_of_an_ini_file() {
+        let mut config = Config::default();
+        config
+            .merge_ini(
+                "[DEFAULT]\nenabled = maybe\n\n[profiler]\n# a comment\nenabled: True\n\
+                 hmac_keys = key-a,\n  key-b\nconnection_string=redis://:hush@h:6379\n\
+                 es_doc_type = notification\ntrace_sqlalchemy = 1\n[other]\nenabled = no\n",
+            )
+            .unwrap();
+        assert!(config.enabled && config.trace_sqlalchemy && !config.trace_requests);
+        assert_eq!(config.hmac_keys, HmacKeys::parse("key-a,key-b"));
+        assert_eq!(
+            config.connection_string.as_ref().unwrap().expose_rest(),
+            ":hush@h:6379"
+        );
+        let shown = format!("{config:?}");
+        assert!(
+            !shown.contains("hush") && !shown.contains("key-a"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn no_means_no_and_nonsense_is_refused() {
+        let mut config = Config {
+            enabled: true,
+            ..Config::default()
+        };
+        config.merge_ini("[profiler]\nenabled = no").unwrap();
+        assert!(!config.enabled);
+        let error = config
+            .merge_ini("[profiler]\nprofiler_enabled = perhaps")
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("option `profiler_enabled` is `perhaps`"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_connection_string_in_error_is_not_shown() {
+        let error = Config::default()
+            .merge_ini("[profiler]\nconnection_string = hush")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("connection_string") && !error.contains("hush"),
+            "{error}"
+        );
+    }
+
+    #[cfg(feature = "toml")]
+    #[test]
+    fn options_are_read_from_toml() {
+        let mut config = Config::default();
+        config
+            .merge_toml(
+                "title = 1\n[profiler]\nenabled = true\nhmac_keys = [\"a\", \"b\"]\n\
+                 trace_sql = \"on\"\nes_scroll_size = 10000",
+            )
+            .unwrap();
+        assert!(config.enabled && config.trace_sqlalchemy);
+        assert_eq!(config.hmac_keys, HmacKeys::parse("a,b"));
+        assert!(config.merge_toml("[profiler]\nenabled = 1.5").is_err());
+        let error = config
+            .merge_toml("[profiler]\nhmac_keys = hush")
+            .unwrap_err()
+            .to_string();
+        assert!(!error.contains("hush"), "{error}");
+    }
+}

@@ -1,0 +1,220 @@
+//! The notifier that hands batches to a driver: what arrives, and what does not when it fails.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use osprofiler::notifier::{self, FlushError};
+use osprofiler::{Id, Profiler, Record, Trace, profiler};
+use osprofiler_drivers::{Error, ErrorKind, Options, Writer, open_reader};
+
+const LONG: Duration = Duration::from_secs(20);
+
+/// The notifier is the process's: one test at a time.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> std::sync::MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// A back end made of a closure.
+struct Back<F>(F);
+
+impl<F: FnMut(&[Record]) -> Result<(), Error> + Send> Writer for Back<F> {
+    fn write(&mut self, records: &[Record]) -> Result<(), Error> {
+        (self.0)(records)
+    }
+
+    fn delete(&mut self, _: &Id) -> Result<bool, Error> {
+        Ok(false)
+    }
+}
+
+/// Delivers to a back end that does what `write` says.
+fn deliver_to(write: impl FnMut(&[Record]) -> Result<(), Error> + Send + 'static) {
+    let write = Arc::new(Mutex::new(write));
+    let guard = notifier::create_with("test", move || {
+        let write = write.clone();
+        Ok(Box::new(Back(move |records: &[Record]| {
+            write
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner())(records)
+        })))
+    });
+    std::mem::forget(guard);
+}
+
+fn record_points(profiler: &Profiler, count: usize) {
+    let _attached = profiler.attach();
+    for _ in 0..count {
+        drop(Trace::new("db", ()));
+    }
+}
+
+fn new_profiler() -> Profiler {
+    Profiler::new("key", None, None)
+}
+
+#[test]
+fn records_reach_the_driver_and_are_all_there_after_a_flush() {
+    let _turn = turn();
+    notifier::set_origin("shop", "api");
+    let guard = notifier::create("memory://background").unwrap();
+    let profiler = new_profiler();
+    let before = notifier::stats().delivered;
+    thread::scope(|threads| {
+        for _ in 0..4 {
+            threads.spawn(|| record_points(&profiler, 100));
+        }
+    });
+    drop(guard);
+    assert_eq!(notifier::stats().delivered - before, 800);
+
+    let mut texts = Vec::new();
+    let mut reader =
+        open_reader(&"memory://background".parse().unwrap(), &Options::default()).unwrap();
+    reader
+        .read(profiler.base_id(), &mut |json| texts.push(json.to_owned()))
+        .unwrap();
+    assert_eq!(texts.len(), 800);
+    let host = gethostname::gethostname().into_string().unwrap();
+    let tail = format!(r#""info":{{"host":"{host}"}},"project":"shop","service":"api"}}"#);
+    assert!(
+        texts.iter().all(|text| text.ends_with(&tail)),
+        "{}",
+        texts[0]
+    );
+    notifier::clear();
+}
+
+#[test]
+fn a_start_arrives_within_half_a_second_though_its_thread_spins() {
+    let _turn = turn();
+    let (arrived, arrivals) = mpsc::channel();
+    deliver_to(move |records| {
+        for _ in records {
+            let _ = arrived.send(Instant::now());
+        }
+        Ok(())
+    });
+    let done = &AtomicBool::new(false);
+    thread::scope(|threads| {
+        let (started, start) = mpsc::channel();
+        threads.spawn(move || {
+            let profiler = new_profiler();
+            let _attached = profiler.attach();
+            started.send(Instant::now()).unwrap();
+            let _point = Trace::new("spinning", ());
+            while !done.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        });
+        let start = start.recv_timeout(LONG).unwrap();
+        let arrival = arrivals.recv_timeout(LONG);
+        done.store(true, Ordering::Relaxed);
+        let took = arrival.unwrap().duration_since(start);
+        assert!(took < Duration::from_millis(500), "{took:?}");
+    });
+    let _ = notifier::flush(LONG);
+    notifier::clear();
+}
+
+#[test]
+fn a_back_end_that_is_back_soon_loses_nothing() {
+    let _turn = turn();
+    let mut failures = 2;
+    let (arrived, arrivals) = mpsc::channel();
+    deliver_to(move |records| {
+        if failures > 0 {
+            failures -= 1;
+            return Err(Error::new(ErrorKind::Unavailable, "on purpose"));
+        }
+        arrived.send(records.len()).unwrap();
+        Ok(())
+    });
+    let before = notifier::stats();
+    record_points(&new_profiler(), 3);
+    let _ = notifier::flush(LONG);
+    assert_eq!(arrivals.try_iter().sum::<usize>(), 6);
+    assert_eq!(notifier::stats().dropped_failed, before.dropped_failed);
+    notifier::clear();
+}
+
+#[test]
+fn what_a_back_end_refuses_or_panics_at_is_dropped_and_counted() {
+    let _turn = turn();
+    for panics in [false, true] {
+        let mut first = true;
+        let (arrived, arrivals) = mpsc::channel();
+        deliver_to(move |records| {
+            if std::mem::take(&mut first) {
+                assert!(!panics, "on purpose");
+                return Err(Error::new(ErrorKind::Storage, "on purpose"));
+            }
+            arrived.send(records.len()).unwrap();
+            Ok(())
+        });
+        let before = notifier::stats();
+        record_points(&new_profiler(), 5);
+        assert!(matches!(notifier::flush(LONG), Err(FlushError::Dropped(_))));
+        assert_eq!(notifier::stats().dropped_failed - before.dropped_failed, 10);
+        record_points(&new_profiler(), 1);
+        let _ = notifier::flush(LONG);
+        assert_eq!(notifier::stats().delivered - before.delivered, 2);
+        assert_eq!(arrivals.try_iter().sum::<usize>(), 2);
+    }
+    notifier::clear();
+}
+
+#[test]
+fn a_back_end_that_hangs_delays_nobody_and_memory_stays_bounded() {
+    let _turn = turn();
+    let (release, hung): (_, Receiver<()>) = mpsc::channel();
+    deliver_to(move |_| {
+        let _ = hung.recv();
+        Ok(())
+    });
+    let before = notifier::stats();
+    let profiler = new_profiler();
+    // Returns at all: the back end is let go further down only.
+    record_points(&profiler, 200_000);
+    let short = Duration::from_millis(100);
+    assert_eq!(notifier::flush(short), Err(FlushError::Timeout(short)));
+    let dropped = notifier::stats().dropped_ring_full - before.dropped_ring_full;
+    // Nine batches at most are under way, and one in the making.
+    assert!(dropped > 400_000 - 11 * 4096, "{dropped}");
+    drop(release);
+    let _ = notifier::flush(LONG);
+    let kept = notifier::stats().delivered - before.delivered;
+    assert_eq!(kept + dropped, 400_000);
+    notifier::clear();
+}
+
+#[test]
+fn a_connection_string_in_error_is_refused_at_once() {
+    let error = notifier::create("reddis://:hush@h").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnknownScheme);
+    assert!(!error.to_string().contains("hush"));
+    assert!(notifier::create("hush").is_err());
+}
+
+#[test]
+fn a_thread_that_ended_is_drained() {
+    let _turn = turn();
+    let (arrived, arrivals) = mpsc::channel();
+    deliver_to(move |records| {
+        arrived.send(records.len()).unwrap();
+        Ok(())
+    });
+    for _ in 0..50 {
+        thread::spawn(|| record_points(&new_profiler(), 2))
+            .join()
+            .unwrap();
+    }
+    let _ = notifier::flush(LONG);
+    assert_eq!(arrivals.try_iter().sum::<usize>(), 200);
+    profiler::clean();
+    notifier::clear();
+}
