@@ -130,24 +130,32 @@ fn other(info: &str) -> Option<String> {
     (!line.is_empty()).then(|| one_line(&line))
 }
 
-/// `SELECT a, b FROM t` without what stands between the two words.
+/// `SELECT a, b FROM t` without what stands between the two words, also where `t` is such a
+/// statement in turn.
 fn brief_select(statement: &str) -> Option<String> {
-    const FROM: &str = " FROM ";
-    let columns = strip_word(statement, "SELECT ")?;
+    let mut brief = String::new();
+    let mut rest = statement;
+    while let Some(tables) = strip_word(rest, "SELECT ").and_then(behind_from) {
+        brief.push_str("SELECT \u{2026} FROM ");
+        rest = tables.trim_start_matches('(');
+        brief.push_str(&tables[..tables.len() - rest.len()]);
+    }
+    brief.push_str(rest);
+    (brief.len() < statement.len()).then_some(brief)
+}
+
+/// What follows the first `FROM` that is not in parentheses.
+fn behind_from(columns: &str) -> Option<&str> {
     let mut open = 0_usize;
-    for (at, byte) in columns.bytes().enumerate() {
+    columns.bytes().enumerate().find_map(|(at, byte)| {
         match byte {
             b'(' => open += 1,
             b')' => open = open.saturating_sub(1),
-            b' ' if open == 0 => {
-                if let Some(rest) = columns.get(at..).and_then(|rest| strip_word(rest, FROM)) {
-                    return Some(format!("SELECT \u{2026} FROM {rest}"));
-                }
-            }
+            b' ' if open == 0 => return strip_word(&columns[at..], " FROM "),
             _ => {}
         }
-    }
-    None
+        None
+    })
 }
 
 /// What follows `word`, in whatever case it is written.
@@ -218,6 +226,10 @@ mod tests {
         assert_eq!(
             brief("SELECT a, (select x from y), b FROM t WHERE c"),
             "SELECT … FROM t WHERE c"
+        );
+        assert_eq!(
+            brief("select a.x, a.y from (select b from u where c) AS a"),
+            "SELECT … FROM (SELECT … FROM u where c) AS a"
         );
         assert_eq!(brief("INSERT INTO t"), "INSERT INTO t");
         assert_eq!(brief("SELECT 1"), "SELECT 1");

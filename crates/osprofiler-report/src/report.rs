@@ -1,12 +1,14 @@
 //! From records to a report.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use osprofiler_wire::{Id, Phase, RecordError, RecordView, Timestamp, json::repair};
 
 use crate::Detail;
+use crate::clean::one_line;
 use crate::detail::info;
 use crate::scan::{member, plain_text};
 use crate::tree::{self, Children, NONE};
@@ -302,6 +304,23 @@ impl Report {
         stats
     }
 
+    /// Sums by name, what took most by itself first.
+    pub(crate) fn stats_by_self(&self) -> Vec<NameStats<'_>> {
+        let mut stats = self.stats();
+        stats.sort_by_key(|stats| Reverse((stats.self_us, stats.duration_us)));
+        stats
+    }
+
+    /// The services that took part, as `project/service`, in the order of storage.
+    #[must_use]
+    pub fn services(&self) -> Vec<String> {
+        let mut known = HashSet::new();
+        self.points()
+            .filter(|point| known.insert((point.node().project, point.node().service)))
+            .filter_map(Point::project_and_service)
+            .collect()
+    }
+
     /// Children ordered as the Python library does: by whole milliseconds, then by storage.
     pub(crate) fn children_by_ms(&self) -> Children {
         group(&self.nodes, &self.parents, |node| {
@@ -521,6 +540,41 @@ impl<'a> Point<'a> {
         self.node().stop.map(|seen| &self.report.texts[seen.text()])
     }
 
+    /// Project and service on one line of harmless text.
+    fn project_and_service(self) -> Option<String> {
+        let parts: Vec<&str> = [self.project(), self.service()]
+            .into_iter()
+            .flatten()
+            .collect();
+        (!parts.is_empty()).then(|| one_line(&parts.join("/")))
+    }
+
+    /// Where it ran, as far as that differs from its parent, harmless: `nova/api on ctl1`; in
+    /// brief without the host.
+    pub(crate) fn place(self, brief: bool) -> String {
+        let host = |point: Self| Some(format!("on {}", one_line(point.host()?)));
+        let own = |of: &dyn Fn(Self) -> Option<String>| {
+            of(self).filter(|own| self.parent().and_then(of).as_ref() != Some(own))
+        };
+        let parts = [
+            own(&Self::project_and_service),
+            own(&host).filter(|_| !brief),
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+
+    /// What is odd about it, in words.
+    pub(crate) fn marks(self) -> impl Iterator<Item = &'static str> {
+        [
+            (self.is_unfinished(), "unfinished"),
+            (self.is_start_missing(), "start missing"),
+            (self.is_orphan(), "orphan"),
+            (self.is_in_cycle(), "its own ancestor"),
+        ]
+        .into_iter()
+        .filter_map(|(is_so, mark)| is_so.then_some(mark))
+    }
+
     /// Whether its stop record was stored before its start record.
     pub(crate) fn came_stop_first(self) -> bool {
         match (self.node().start, self.node().stop) {
@@ -547,6 +601,20 @@ pub struct PointError<'a> {
     pub etype: Cow<'a, str>,
     /// The message, if there was one.
     pub message: Option<Cow<'a, str>>,
+}
+
+impl PointError<'_> {
+    /// Type and message on one line of harmless text; in brief the type without its module.
+    pub(crate) fn one_line(&self, brief: bool) -> String {
+        let etype = one_line(&self.etype);
+        let class = etype.rsplit('.').next().filter(|_| brief);
+        let mut line = class.unwrap_or(&etype).to_owned();
+        if let Some(message) = self.message.as_ref().filter(|text| !text.is_empty()) {
+            line.push_str(": ");
+            line.push_str(&one_line(message));
+        }
+        line
+    }
 }
 
 /// Sums over the points of one name.

@@ -187,13 +187,13 @@ fn describe(content: &str) -> String {
     if content.starts_with('[') && value_end(content, 0) == Some(content.len()) {
         return "a JSON array without a record in it".into();
     }
-    match &keys[..] {
-        [] => format!("text that begins with `{}`", brief(content)),
-        [few @ ..] if few.len() <= 5 => format!("a JSON object of {}", few.join(", ")),
-        [many @ ..] => format!(
+    match keys.len() {
+        0 => format!("text that begins with `{}`", brief(content)),
+        1..=5 => format!("a JSON object of {}", keys.join(", ")),
+        all => format!(
             "a JSON object of {} and {} more",
-            many[..5].join(", "),
-            many.len() - 5
+            keys[..5].join(", "),
+            all - 5
         ),
     }
 }

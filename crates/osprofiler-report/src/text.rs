@@ -15,7 +15,7 @@ use std::fmt::{self, Write};
 use unicode_width::UnicodeWidthChar;
 
 use crate::clean::one_line;
-use crate::units::Micros;
+use crate::units::{Micros, share};
 use crate::{Detail, Point, Report, Row};
 
 /// Columns below which lines are not cut: too little would be left.
@@ -203,70 +203,95 @@ fn cut(text: &str, columns: usize) -> Cow<'_, str> {
 
 fn summary(layout: &Layout<'_>, out: &mut dyn Write) -> fmt::Result {
     let report = layout.report;
-    let mut say = |key: &str, style, text: &str| {
-        let mut line = layout.line();
-        line.push(Style::Dim, &format!("{key:<11}"));
-        line.push(style, text);
-        line.end(out)
-    };
-    if let Some((base_id, others)) = report.base_ids().split_first() {
-        say("trace", Style::Name, &one_line(&base_id.to_string()))?;
+    if let Some(base_id) = report.base_id() {
+        // Not cut: half an id is of no use.
+        let uncut = Layout {
+            width: usize::MAX,
+            ..*layout
+        };
+        let id = one_line(&base_id.to_string());
+        pair(&uncut, "trace", Style::Name, &id, out)?;
+    }
+    let mut say = |key: &str, style, text: &str| pair(layout, key, style, text, out);
+    if let Some((_, others)) = report.base_ids().split_first() {
         if !others.is_empty() {
-            let text = format!("records of {} other traces are shown as well", others.len());
+            let text = format!("with records of {} other traces", others.len());
             say("mixed", Style::Warning, &text)?;
         }
         let started = report.started().to_string().replace('T', " ");
         say("started", Style::Plain, &format!("{started} UTC"))?;
         let duration = Micros(report.duration_us()).to_string();
         say("duration", Style::Name, &duration)?;
-        say("services", Style::Plain, &services(report).join(", "))?;
+        let mut key = "services";
+        for services in wrap(report.services(), layout.width - KEY) {
+            say(std::mem::take(&mut key), Style::Plain, &services)?;
+        }
     }
     say("points", Style::Plain, &report.len().to_string())?;
     for (key, count, style, meaning) in [
-        ("errors", report.errors(), Style::Error, ""),
+        ("errors", report.errors() as u64, Style::Error, ""),
         (
             "unfinished",
-            report.unfinished(),
+            report.unfinished() as u64,
             Style::Warning,
-            "without a stop record",
+            ", without a stop record",
         ),
         (
             "orphans",
-            report.orphans(),
+            report.orphans() as u64,
             Style::Warning,
-            "whose parent is unknown",
+            ", whose parent is unknown",
+        ),
+        (
+            "unreadable",
+            report.unreadable(),
+            Style::Warning,
+            ", left out",
         ),
     ] {
-        if count > 0 || key == "errors" {
-            let style = if count > 0 { style } else { Style::Plain };
-            say(key, style, format!("{count} {meaning}").trim_end())?;
+        match count {
+            0 if key == "errors" => say(key, Style::Plain, "0")?,
+            0 => {}
+            _ => say(key, style, &format!("{count}{meaning}"))?,
         }
-    }
-    if report.unreadable() > 0 {
-        let text = format!("{} records, left out", report.unreadable());
-        say("unreadable", Style::Warning, &text)?;
     }
     Ok(())
 }
 
-/// The services of a trace, in the order of storage.
-fn services(report: &Report) -> Vec<String> {
-    let mut pairs = Vec::new();
-    for point in report.points() {
-        let pair = (point.project(), point.service());
-        if pairs.last() != Some(&pair) && !pairs.contains(&pair) {
-            pairs.push(pair);
-        }
-    }
-    pairs
-        .into_iter()
-        .filter_map(|(project, service)| join(project, service))
-        .collect()
+fn pair(
+    layout: &Layout<'_>,
+    key: &str,
+    style: Style,
+    text: &str,
+    out: &mut dyn Write,
+) -> fmt::Result {
+    let mut line = layout.line();
+    line.push(Style::Dim, &format!("{key:<KEY$}"));
+    line.push(style, text);
+    line.end(out)
 }
 
-fn join(project: Option<&str>, service: Option<&str>) -> Option<String> {
-    let parts: Vec<&str> = [project, service].into_iter().flatten().collect();
-    (!parts.is_empty()).then(|| one_line(&parts.join("/")))
+/// Columns of the keys of the summary.
+const KEY: usize = 11;
+
+/// Items on lines, with commas.
+fn wrap(items: Vec<String>, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for item in items {
+        match lines.last_mut() {
+            Some(line) if width(line) + 3 + width(&item) <= columns => {
+                line.push_str(", ");
+                line.push_str(&item);
+            }
+            last => {
+                if let Some(last) = last {
+                    last.push(',');
+                }
+                lines.push(item);
+            }
+        }
+    }
+    lines
 }
 
 /// The line above the bars: the trace's time from end to end.
@@ -354,31 +379,45 @@ fn point_line(
     line.end(out)
 }
 
-/// Detail, place and marks share what is left. The marks come first when it is short, then the
+/// Detail, place and marks share what is left. When it is short the marks come first, then the
 /// place, since a detail still tells something when it is cut.
 fn push_rest(line: &mut Line, point: Point<'_>) {
     /// Less of a detail is not worth its place.
     const MIN_DETAIL: usize = 6;
-    let marks = marks(point);
-    let place = place(point).map_or(String::new(), |place| format!(" \u{b7} {place}"));
     let detail = point.detail();
-    let for_marks = width(&marks).min(line.left.saturating_mul(2) / 3);
-    let for_place = match line.left - for_marks {
-        left if width(&place) <= left / 2 => width(&place),
-        _ => 0,
+    let wanted = detail
+        .as_ref()
+        .map_or(0, |detail| 1 + width(detail.as_str()));
+    let place = |brief| match point.place(brief) {
+        place if place.is_empty() => place,
+        place => format!(" \u{b7} {place}"),
     };
-    let for_detail = line.left - for_marks - for_place;
+    let marks = fitting([marks(point, false), marks(point, true)], line.left / 2);
+    let for_marks = width(&marks).min(line.left.saturating_mul(2) / 3);
+    let left = line.left - for_marks;
+    let place = fitting(
+        [place(false), place(true), String::new()],
+        left.saturating_sub(wanted).max(left / 5 * 3),
+    );
+    let for_detail = left - width(&place);
     if let Some(detail) = detail.filter(|_| for_detail > MIN_DETAIL) {
         let text = format!(" {}", fit(&detail, for_detail - 1));
         line.push(Style::Plain, &cut(&text, for_detail));
     }
-    line.push(Style::Dim, &cut(&place, for_place));
+    line.push(Style::Dim, &place);
     let style = if point.is_error() {
         Style::Error
     } else {
         Style::Warning
     };
     line.push(style, &marks);
+}
+
+/// The first text that fits, or else the last.
+fn fitting<const N: usize>(texts: [String; N], columns: usize) -> String {
+    let at = texts.iter().position(|text| width(text) <= columns);
+    let at = at.unwrap_or(N - 1);
+    texts.into_iter().nth(at).unwrap_or_default()
 }
 
 fn fit(detail: &Detail, columns: usize) -> Cow<'_, str> {
@@ -389,42 +428,16 @@ fn fit(detail: &Detail, columns: usize) -> Cow<'_, str> {
     }
 }
 
-/// Service and host, as far as they differ from the parent's.
-fn place(point: Point<'_>) -> Option<String> {
-    let service = |point: Point<'_>| join(point.project(), point.service());
-    let host = |point: Point<'_>| point.host().map(|host| format!("on {}", one_line(host)));
-    let parent = point.parent();
-    let parts: Vec<String> = [
-        service(point).filter(|own| parent.and_then(service).as_ref() != Some(own)),
-        host(point).filter(|own| parent.and_then(host).as_ref() != Some(own)),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    (!parts.is_empty()).then(|| parts.join(" "))
-}
-
 /// What is wrong with a point, in words.
-fn marks(point: Point<'_>) -> String {
+fn marks(point: Point<'_>, brief: bool) -> String {
     let mut text = String::new();
-    for (is_so, mark) in [
-        (point.is_unfinished(), "unfinished"),
-        (point.is_start_missing(), "start missing"),
-        (point.is_orphan(), "orphan"),
-        (point.is_in_cycle(), "its own ancestor"),
-    ] {
-        if is_so {
-            text.push_str("  ");
-            text.push_str(mark);
-        }
+    for mark in point.marks() {
+        text.push_str("  ");
+        text.push_str(mark);
     }
     if let Some(error) = point.error() {
         text.push_str("  error: ");
-        text.push_str(&one_line(&error.etype));
-        if let Some(message) = error.message.filter(|message| !message.is_empty()) {
-            text.push_str(": ");
-            text.push_str(&one_line(&message));
-        }
+        text.push_str(&error.one_line(brief));
     }
     text
 }
@@ -477,15 +490,20 @@ fn block(from: usize, to: usize, at: usize) -> char {
     }
 }
 
+/// Columns of the numbers behind a name.
+const NUMBERS: usize = 33;
+
 /// Sums by name, the largest first.
 fn names(layout: &Layout<'_>, out: &mut dyn Write) -> fmt::Result {
     out.write_char('\n')?;
     let report = layout.report;
     let whole = report.duration_us();
-    let mut stats = report.stats();
-    stats.sort_by_key(|stats| (-stats.self_us, -stats.duration_us));
+    let stats = report.stats_by_self();
     let longest = stats.iter().map(|stats| width(&one_line(stats.name))).max();
-    let name_width = longest.unwrap_or(0).clamp(4, layout.width.min(70) - 34);
+    let name_width = longest
+        .unwrap_or(0)
+        .max(10)
+        .min(layout.width.min(70) - NUMBERS);
     let mut say = |style, name: &str, count: &str, total: &str, own: &str, share: &str| {
         let name = cut(name, name_width);
         let pad = " ".repeat(name_width - width(&name));
@@ -510,7 +528,7 @@ fn names(layout: &Layout<'_>, out: &mut dyn Write) -> fmt::Result {
     let outside = report.outside_us();
     say(
         Style::Dim,
-        "(none)",
+        "(no point)",
         "",
         "",
         &Micros(outside).to_string(),
@@ -522,12 +540,4 @@ fn names(layout: &Layout<'_>, out: &mut dyn Write) -> fmt::Result {
         "self: time not covered by children; share: of the trace's duration",
     );
     note.end(out)
-}
-
-/// A part in percent of the whole.
-fn share(part_us: i64, whole_us: i64) -> String {
-    match i128::from(part_us) * 1000 / i128::from(whole_us.max(1)) {
-        0 if part_us > 0 => "<0.1%".into(),
-        thousandths => format!("{}.{}%", thousandths / 10, thousandths % 10),
-    }
 }

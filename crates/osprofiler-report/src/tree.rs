@@ -39,21 +39,31 @@ impl Children {
     }
 
     pub(crate) fn of(&self, point: u32) -> &[u32] {
-        let at = point as usize;
-        &self.list[self.from[at] as usize..self.from[at + 1] as usize]
+        self.in_group(self.places(point as usize))
     }
 
     pub(crate) fn roots(&self) -> &[u32] {
-        self.of(u32::try_from(self.from.len() - 2).expect("points are counted in 32 bits"))
+        self.in_group(self.places(self.roots_group()))
     }
 
     /// All points, each before its children.
     pub(crate) fn walk(&self) -> Walk<'_> {
-        let at = self.from.len() - 2;
         Walk {
             children: self,
-            levels: vec![self.from[at]..self.from[at + 1]],
+            levels: vec![self.places(self.roots_group())],
         }
+    }
+
+    fn roots_group(&self) -> usize {
+        self.from.len() - 2
+    }
+
+    fn places(&self, group: usize) -> Range<u32> {
+        self.from[group]..self.from[group + 1]
+    }
+
+    fn in_group(&self, places: Range<u32>) -> &[u32] {
+        &self.list[places.start as usize..places.end as usize]
     }
 }
 
@@ -84,8 +94,7 @@ impl Iterator for Walk<'_> {
             let is_last = level.start == level.end;
             let depth = self.levels.len() - 1;
             let point = self.children.list[place as usize];
-            let from = &self.children.from[point as usize..];
-            self.levels.push(from[0]..from[1]);
+            self.levels.push(self.children.places(point as usize));
             return Some(Step {
                 point,
                 depth,

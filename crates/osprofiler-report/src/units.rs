@@ -11,11 +11,19 @@ impl fmt::Display for Micros {
         let sign = if self.0 < 0 { "-" } else { "" };
         let text = match self.0.unsigned_abs() {
             0 => "0".to_owned(),
-            us @ ..1_000 => format!("{sign}{us} us"),
-            us @ ..999_500 => format!("{sign}{} ms", three_digits(us)),
+            us @ 1..1_000 => format!("{sign}{us} us"),
+            us @ 1_000..999_500 => format!("{sign}{} ms", three_digits(us)),
             us => format!("{sign}{} s", three_digits(us / 1_000)),
         };
         f.pad(&text)
+    }
+}
+
+/// A part in percent of the whole.
+pub(crate) fn share(part_us: i64, whole_us: i64) -> String {
+    match i128::from(part_us) * 1000 / i128::from(whole_us.max(1)) {
+        0 if part_us > 0 => "<0.1%".into(),
+        thousandths => format!("{}.{}%", thousandths / 10, thousandths % 10),
     }
 }
 
@@ -26,7 +34,7 @@ fn three_digits(thousandths: u64) -> String {
             let hundredths = (thousandths + 5) / 10;
             format!("{}.{:02}", hundredths / 100, hundredths % 100)
         }
-        ..99_950 => {
+        9_995..99_950 => {
             let tenths = (thousandths + 50) / 100;
             format!("{}.{}", tenths / 10, tenths % 10)
         }
