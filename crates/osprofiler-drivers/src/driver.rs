@@ -1,5 +1,7 @@
 //! What a driver is, and how a connection string finds its own.
 
+use std::time::Duration;
+
 use osprofiler_wire::{Id, Record, Timestamp};
 
 use crate::{ConnectionString, Error, TraceSummary};
@@ -99,6 +101,10 @@ pub struct Options {
     /// Keep a list of the traces in which a point failed, on back ends that have no other way to
     /// find them (option `filter_error_trace`).
     pub filter_error_trace: bool,
+    /// The message bus of a driver whose connection string does not name it.
+    pub transport_url: Option<String>,
+    /// How long a driver that reads from a queue waits for more before it takes that for all.
+    pub idle_timeout: Option<Duration>,
 }
 
 /// A driver: the client of one kind of back end.
@@ -108,9 +114,11 @@ pub struct Driver {
     pub schemes: &'static [&'static str],
     /// What its back end can do.
     pub capabilities: Capabilities,
-    pub(crate) open_writer: fn(&ConnectionString, &Options) -> Result<Box<dyn Writer>, Error>,
-    pub(crate) open_reader: fn(&ConnectionString, &Options) -> Result<Box<dyn Reader>, Error>,
+    pub(crate) open_writer: Open<dyn Writer>,
+    pub(crate) open_reader: Open<dyn Reader>,
 }
+
+type Open<T> = fn(&ConnectionString, &Options) -> Result<Box<T>, Error>;
 
 /// The drivers of this build.
 #[must_use]

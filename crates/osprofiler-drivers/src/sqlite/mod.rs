@@ -32,16 +32,8 @@ pub(crate) const DRIVER: Driver = Driver {
         delete: true,
         shared: true,
     },
-    open_writer: |connection, _| {
-        Ok(Box::new(writer::SqliteWriter::open(&*path_of(
-            connection,
-        )?)?))
-    },
-    open_reader: |connection, _| {
-        Ok(Box::new(reader::SqliteReader::open(&*path_of(
-            connection,
-        )?)?))
-    },
+    open_writer: |connection, _| Ok(Box::new(writer::SqliteWriter::open(&path_of(connection)?)?)),
+    open_reader: |connection, _| Ok(Box::new(reader::SqliteReader::open(&path_of(connection)?)?)),
 };
 
 /// How long to wait for other processes; each holds the lock for milliseconds.
@@ -65,24 +57,65 @@ fn path_of(connection: &ConnectionString) -> Result<Cow<'_, Path>, Error> {
 
 /// An error of SQLite; `what` was being done to the store at `path`.
 fn error(path: &Path, what: &str, cause: rusqlite::Error) -> Error {
-    let path = path.display();
+    let place = path.display();
     let (kind, message) = match cause.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
             ErrorKind::Unavailable,
             format!(
-                "cannot {what} `{path}`: other processes kept it locked for {} s; try again",
+                "cannot {what} `{place}`: other processes kept it locked for {} s; try again",
                 BUSY_TIMEOUT.as_secs()
             ),
         ),
-        Some(ErrorCode::NotADatabase) => (
-            ErrorKind::Storage,
-            format!("`{path}` is not an SQLite file; it is left as it is"),
-        ),
+        Some(ErrorCode::NotADatabase) => return not_sqlite(path).with_source(cause),
         Some(ErrorCode::DatabaseCorrupt) => (
             ErrorKind::Storage,
-            format!("cannot {what} `{path}`: it is damaged; `sqlite3 FILE .recover` may save it"),
+            format!("cannot {what} `{place}`: it is damaged; `sqlite3 FILE .recover` may save it"),
         ),
-        _ => (ErrorKind::Storage, format!("cannot {what} `{path}`")),
+        _ => (ErrorKind::Storage, format!("cannot {what} `{place}`")),
     };
     Error::new(kind, message).with_source(cause)
+}
+
+fn not_sqlite(path: &Path) -> Error {
+    let path = path.display();
+    Error::new(
+        ErrorKind::Storage,
+        format!("`{path}` is not an SQLite file; it is left as it is: use another file"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn a_store_that_others_keep_locked_may_be_tried_again() {
+        for (code, is_retryable) in [
+            (ffi::SQLITE_BUSY, true),
+            (ffi::SQLITE_LOCKED, true),
+            (ffi::SQLITE_FULL, false),
+            (ffi::SQLITE_CORRUPT, false),
+        ] {
+            let cause = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            let error = error(Path::new("/var/t.db"), "write to", cause);
+            assert_eq!(error.is_retryable(), is_retryable, "{error}");
+            assert!(
+                error.to_string().starts_with("cannot write to `/var/t.db`"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_that_sqlite_has_a_meaning_for_are_files() {
+        for (text, path) in [
+            ("sqlite://:memory:", "./:memory:"),
+            ("sqlite://file:t.db?mode=ro", "./file:t.db?mode=ro"),
+            ("sqlite:///var/t.db", "/var/t.db"),
+        ] {
+            assert_eq!(path_of(&text.parse().unwrap()).unwrap(), Path::new(path));
+        }
+    }
 }

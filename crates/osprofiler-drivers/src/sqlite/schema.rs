@@ -1,5 +1,6 @@
 //! The tables, and whose they are. Specified in `docs/drivers.md`.
 
+use std::fs;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use rusqlite::{
     Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, named_params,
 };
 
-use super::{BUSY_TIMEOUT, error};
+use super::{BUSY_TIMEOUT, error, not_sqlite};
 use crate::summary::{First, Rank, Root, Tally};
 use crate::{Error, ErrorKind};
 
@@ -62,6 +63,10 @@ pub(super) enum Contents {
 ///
 /// If it is a store of a newer version, or not a store.
 pub(super) fn contents(db: &Connection, path: &Path) -> Result<Contents, Error> {
+    // SQLite takes such a file for an empty one. (Its smallest page has 512 bytes.)
+    if fs::metadata(path).is_ok_and(|file| (1..512).contains(&file.len())) {
+        return Err(not_sqlite(path));
+    }
     let query = |sql| db.query_row(sql, [], |row| row.get::<_, i32>(0));
     let read = || {
         Ok((
