@@ -26,7 +26,7 @@ pub enum Detail {
 impl Detail {
     /// Reads the infos of a start and a stop record.
     pub(crate) fn of(start: &str, stop: &str) -> Option<Self> {
-        let (start, stop) = (info(start), info(stop));
+        let start = info(start);
         let (mut request, mut requests, mut db, mut function) = (None, None, None, None);
         for (key, value) in members(start) {
             match key {
@@ -37,10 +37,10 @@ impl Detail {
                 _ => {}
             }
         }
-        let status = |key| text(member(stop, key).unwrap_or_default(), "status_code");
+        let status = |key| text(member(info(stop), key)?, "status_code");
         request
-            .and_then(|served| request_line(served, status("request")))
-            .or_else(|| requests.and_then(|made| request_line(made, status("requests"))))
+            .and_then(|served| request_line(served, || status("request")))
+            .or_else(|| requests.and_then(|made| request_line(made, || status("requests"))))
             .map(Self::Request)
             .or_else(|| Some(Self::Statement(one_line(&text(db?, "statement")?))))
             .or_else(|| Some(Self::Function(one_line(&text(function?, "name")?))))
@@ -90,7 +90,10 @@ fn text<'a>(object: &'a str, key: &str) -> Option<Cow<'a, str>> {
     plain_text(member(object, key)?).filter(|text| !text.is_empty())
 }
 
-fn request_line(request: &str, status: Option<Cow<'_, str>>) -> Option<String> {
+fn request_line<'a>(
+    request: &str,
+    status: impl FnOnce() -> Option<Cow<'a, str>>,
+) -> Option<String> {
     let field = |key| text(request, key);
     let path = field("path");
     let host = field("hostname");
@@ -104,7 +107,7 @@ fn request_line(request: &str, status: Option<Cow<'_, str>>) -> Option<String> {
         (":", host.and_then(|_| field("port"))),
         ("", path),
         ("?", field("query")),
-        (" -> ", status),
+        (" -> ", status()),
     ] {
         if let Some(part) = part {
             line.push_str(before);

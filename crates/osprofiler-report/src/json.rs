@@ -153,7 +153,8 @@ fn push_node(text: &mut String, point: Point<'_>) {
     );
     if let Some(stop) = point.stop_json() {
         text.push_str(r#","exception":"#);
-        text.push_str(member(info(stop), "etype").unwrap_or("\"None\""));
+        let etype = point.is_error().then(|| member(info(stop), "etype"));
+        text.push_str(etype.flatten().unwrap_or("\"None\""));
     }
     text.push_str(r#"},"trace_id":"#);
     push_id(text, point.trace_id());

@@ -284,8 +284,10 @@ impl Report {
     /// Microseconds of the trace in which no point ran.
     #[must_use]
     pub fn outside_us(&self) -> i64 {
-        let all = 0..self.duration_us();
-        self.duration_us() - covered_us(self.roots().map(|root| root.extent_us()), &all)
+        // Not only the roots: a child may outlive its parent.
+        let mut extents: Vec<Range<i64>> = self.points().map(Point::extent_us).collect();
+        extents.sort_unstable_by_key(|extent| extent.start);
+        self.duration_us() - covered_us(extents.into_iter(), &(0..self.duration_us()))
     }
 
     /// Sums by the name of the points, in the order of storage.
@@ -552,15 +554,18 @@ impl<'a> Point<'a> {
     /// Where it ran, as far as that differs from its parent, harmless: `nova/api on ctl1`; in
     /// brief without the host.
     pub(crate) fn place(self, brief: bool) -> String {
-        let host = |point: Self| Some(format!("on {}", one_line(point.host()?)));
-        let own = |of: &dyn Fn(Self) -> Option<String>| {
-            of(self).filter(|own| self.parent().and_then(of).as_ref() != Some(own))
-        };
-        let parts = [
-            own(&Self::project_and_service),
-            own(&host).filter(|_| !brief),
-        ];
-        parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+        let own = self.node();
+        let parent = self.parent().map(Self::node);
+        let service_differs =
+            parent.is_none_or(|it| (it.project, it.service) != (own.project, own.service));
+        let host_differs = parent.is_none_or(|it| it.host != own.host) && !brief;
+        let service = self.project_and_service().filter(|_| service_differs);
+        let mut place = service.unwrap_or_default();
+        if let Some(host) = self.host().filter(|_| host_differs) {
+            place.push_str(if place.is_empty() { "on " } else { " on " });
+            place.push_str(&one_line(host));
+        }
+        place
     }
 
     /// What is odd about it, in words.
@@ -589,7 +594,7 @@ impl<'a> Point<'a> {
         from..to.unwrap_or(from).max(from)
     }
 
-    fn node(&self) -> &'a Node {
+    fn node(self) -> &'a Node {
         &self.report.nodes[self.index as usize]
     }
 }

@@ -388,17 +388,18 @@ fn push_rest(line: &mut Line, point: Point<'_>) {
     let wanted = detail
         .as_ref()
         .map_or(0, |detail| 1 + width(detail.as_str()));
-    let place = |brief| match point.place(brief) {
-        place if place.is_empty() => place,
-        place => format!(" \u{b7} {place}"),
-    };
-    let marks = fitting([marks(point, false), marks(point, true)], line.left / 2);
+
+    let marks = fitting(line.left / 2, |brief| marks(point, brief));
     let for_marks = width(&marks).min(line.left.saturating_mul(2) / 3);
     let left = line.left - for_marks;
-    let place = fitting(
-        [place(false), place(true), String::new()],
-        left.saturating_sub(wanted).max(left / 5 * 3),
-    );
+    let for_place = left.saturating_sub(wanted).max(left / 5 * 3);
+    let mut place = fitting(for_place, |brief| match point.place(brief) {
+        place if place.is_empty() => place,
+        place => format!(" \u{b7} {place}"),
+    });
+    if width(&place) > for_place {
+        place.clear();
+    }
     let for_detail = left - width(&place);
     if let Some(detail) = detail.filter(|_| for_detail > MIN_DETAIL) {
         let text = format!(" {}", fit(&detail, for_detail - 1));
@@ -413,11 +414,14 @@ fn push_rest(line: &mut Line, point: Point<'_>) {
     line.push(style, &marks);
 }
 
-/// The first text that fits, or else the last.
-fn fitting<const N: usize>(texts: [String; N], columns: usize) -> String {
-    let at = texts.iter().position(|text| width(text) <= columns);
-    let at = at.unwrap_or(N - 1);
-    texts.into_iter().nth(at).unwrap_or_default()
+/// The text in full if it fits, or else in brief.
+fn fitting(columns: usize, text: impl Fn(bool) -> String) -> String {
+    let full = text(false);
+    if width(&full) <= columns {
+        full
+    } else {
+        text(true)
+    }
 }
 
 fn fit(detail: &Detail, columns: usize) -> Cow<'_, str> {
