@@ -1,25 +1,10 @@
 //! What the drivers that keep files have in common: who may see them, and what an error says.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io;
 use std::path::Path;
 
-use crate::{ConnectionString, Error, ErrorKind};
-
-/// The path of a connection string that must have one.
-#[cfg(feature = "file")]
-pub(crate) fn required_path(connection: &ConnectionString) -> Result<&Path, Error> {
-    connection.path().ok_or_else(|| {
-        let scheme = connection.scheme();
-        Error::new(
-            ErrorKind::ConnectionString,
-            format!(
-                "the connection string `{scheme}://` names no file; expected one like \
-                 `{scheme}:///var/lib/traces.jsonl`"
-            ),
-        )
-    })
-}
+use crate::{Error, ErrorKind};
 
 /// Makes sure that there is a file, which only its owner can read if it is made here, as traces
 /// hold secrets. So are the folders above it that are missing.
@@ -78,6 +63,35 @@ pub(crate) fn must_exist(path: &Path) -> Result<(), Error> {
             ),
         )),
         Err(cause) => Err(error(&format!("cannot open `{}`", path.display()), cause)),
+    }
+}
+
+/// Tells a file from another that took its place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileId(u64, u64);
+
+impl FileId {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            Self(metadata.dev(), metadata.ino())
+        }
+        // Elsewhere a file that is open cannot be replaced.
+        #[cfg(not(unix))]
+        {
+            let _ = metadata;
+            Self(0, 0)
+        }
+    }
+
+    /// Which file `path` leads to; `None` if there is none.
+    pub(crate) fn at(path: &Path) -> io::Result<Option<Self>> {
+        match fs::metadata(path) {
+            Ok(metadata) => Ok(Some(Self::of(&metadata))),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(cause),
+        }
     }
 }
 

@@ -249,6 +249,7 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// Adds what another batch, whose records came later, had of the same trace.
+    #[cfg(any(feature = "sqlite", test))]
     #[must_use]
     pub(crate) fn merge(self, later: Self) -> Self {
         Self {

@@ -119,6 +119,23 @@ fn an_empty_file_becomes_a_store() {
 
 #[cfg(unix)]
 #[test]
+fn who_has_a_store_open_notices_that_it_was_removed() {
+    let (folder, _path, connection) = store();
+    let mut writer = writer(&connection).unwrap();
+    writer.write(&[record("b", 0)]).unwrap();
+    let mut reader = reader(&connection).unwrap();
+    files_in(folder.path())
+        .iter()
+        .for_each(|path| fs::remove_file(path).unwrap());
+    let error = read(&mut *reader, "b").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+
+    writer.write(&[record("b", 1)]).unwrap();
+    assert_eq!(read(&mut *reader, "b").unwrap(), [record("b", 1).to_json()]);
+}
+
+#[cfg(unix)]
+#[test]
 fn only_the_owner_can_read_what_is_made() {
     use std::os::unix::fs::PermissionsExt;
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;

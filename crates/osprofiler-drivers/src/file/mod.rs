@@ -13,11 +13,9 @@
 mod reader;
 mod writer;
 
-use std::fs::{self, File};
-use std::io;
 use std::path::Path;
 
-use crate::{Capabilities, Driver, files};
+use crate::{Capabilities, ConnectionString, Driver, Error, ErrorKind};
 
 pub(crate) const DRIVER: Driver = Driver {
     schemes: &["file"],
@@ -28,33 +26,19 @@ pub(crate) const DRIVER: Driver = Driver {
         delete: true,
         shared: true,
     },
-    open_writer: |connection, _| {
-        Ok(Box::new(writer::FileWriter::open(files::required_path(
-            connection,
-        )?)?))
-    },
-    open_reader: |connection, _| {
-        Ok(Box::new(reader::FileReader::open(files::required_path(
-            connection,
-        )?)?))
-    },
+    open_writer: |connection, _| Ok(Box::new(writer::FileWriter::open(path_of(connection)?)?)),
+    open_reader: |connection, _| Ok(Box::new(reader::FileReader::open(path_of(connection)?)?)),
 };
 
-/// Whether `path` still leads to the file that is open: another process may have replaced it.
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        let here = file.metadata()?;
-        match fs::metadata(path) {
-            Ok(there) => Ok((here.dev(), here.ino()) == (there.dev(), there.ino())),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(cause) => Err(cause),
-        }
-    }
-    // Elsewhere a file that is open cannot be replaced.
-    #[cfg(not(unix))]
-    fs::metadata(path)
-        .and_then(|_| file.metadata())
-        .map(|_| true)
+fn path_of(connection: &ConnectionString) -> Result<&Path, Error> {
+    connection.path().ok_or_else(|| {
+        let scheme = connection.scheme();
+        Error::new(
+            ErrorKind::ConnectionString,
+            format!(
+                "the connection string `{scheme}://` names no file; expected one like \
+                 `{scheme}:///var/lib/traces.jsonl`"
+            ),
+        )
+    })
 }

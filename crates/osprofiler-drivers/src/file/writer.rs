@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use osprofiler_wire::{Id, Record};
 
-use super::is_at;
 use super::reader::is_of_trace;
-use crate::{Error, Writer, files};
+use crate::files::{self, FileId};
+use crate::{Error, Writer};
 
 pub(super) struct FileWriter {
     path: PathBuf,
@@ -42,7 +42,8 @@ impl FileWriter {
 
     fn locked(&self, file: File) -> io::Result<Option<File>> {
         file.lock()?;
-        Ok(is_at(&file, &self.path)?.then_some(file))
+        let is_still_there = FileId::at(&self.path)? == Some(FileId::of(&file.metadata()?));
+        Ok(is_still_there.then_some(file))
     }
 
     fn append(&self, mut file: File) -> io::Result<()> {

@@ -16,11 +16,12 @@ mod schema;
 mod writer;
 
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::ErrorCode;
+use rusqlite::{Connection, ErrorCode};
 
+use crate::files::{self, FileId};
 use crate::{Capabilities, ConnectionString, Driver, Error, ErrorKind, default_connection_string};
 
 pub(crate) const DRIVER: Driver = Driver {
@@ -53,6 +54,44 @@ fn path_of(connection: &ConnectionString) -> Result<Cow<'_, Path>, Error> {
     } else {
         path
     })
+}
+
+/// An open store.
+struct Store {
+    db: Connection,
+    path: PathBuf,
+    /// The file that was at `path` before it was opened, if it was not made then.
+    id: Option<FileId>,
+    connect: Connect,
+}
+
+type Connect = fn(&Path) -> Result<Connection, Error>;
+
+impl Store {
+    fn open(path: &Path, connect: Connect) -> Result<Self, Error> {
+        let before = file_at(path)?;
+        let db = connect(path)?;
+        Ok(Self {
+            db,
+            path: path.to_owned(),
+            id: before.or(file_at(path)?),
+            connect,
+        })
+    }
+
+    /// Opens the store anew if another file, or none, is where it was: nobody would find what is
+    /// written to a file that was removed.
+    fn refresh(&mut self) -> Result<(), Error> {
+        if file_at(&self.path)? != self.id {
+            *self = Self::open(&self.path, self.connect)?;
+        }
+        Ok(())
+    }
+}
+
+fn file_at(path: &Path) -> Result<Option<FileId>, Error> {
+    FileId::at(path)
+        .map_err(|cause| files::error(&format!("cannot open `{}`", path.display()), cause))
 }
 
 /// An error of SQLite; `what` was being done to the store at `path`.

@@ -1,53 +1,57 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use osprofiler_wire::{Id, Timestamp};
 use rusqlite::{Connection, OpenFlags};
 
 use super::schema::{self, Contents};
-use super::{BUSY_TIMEOUT, error};
+use super::{BUSY_TIMEOUT, Store, error};
 use crate::{Error, ErrorKind, ListQuery, Reader, TraceSummary, files};
 
 pub(super) struct SqliteReader {
-    db: Connection,
-    path: PathBuf,
+    store: Store,
 }
 
 impl SqliteReader {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        files::must_exist(path)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let db = Connection::open_with_flags(path, flags)
-            .and_then(|db| db.busy_timeout(BUSY_TIMEOUT).map(|()| db))
-            .map_err(|cause| error(path, "open", cause))?;
-        if schema::contents(&db, path)? == Contents::Nothing {
-            return Err(Error::new(
-                ErrorKind::NotFound,
-                format!("`{}` is empty; trace something first", path.display()),
-            ));
-        }
         Ok(Self {
-            db,
-            path: path.to_owned(),
+            store: Store::open(path, connect)?,
         })
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, Error> {
+    files::must_exist(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)
+        .and_then(|db| db.busy_timeout(BUSY_TIMEOUT).map(|()| db))
+        .map_err(|cause| error(path, "open", cause))?;
+    match schema::contents(&db, path)? {
+        Contents::Traces => Ok(db),
+        Contents::Nothing => Err(Error::new(
+            ErrorKind::NotFound,
+            format!("`{}` is empty; trace something first", path.display()),
+        )),
     }
 }
 
 impl Reader for SqliteReader {
     fn read(&mut self, base_id: &Id, visit: &mut dyn FnMut(&str)) -> Result<(), Error> {
+        self.store.refresh()?;
+        let path = &self.store.path;
         let mut damaged = 0;
         let mut visit_lines = |chunk: &[u8]| match zstd::decode_all(chunk).map(String::from_utf8) {
             Ok(Ok(lines)) => lines.split_terminator('\n').for_each(&mut *visit),
             _ => damaged += 1,
         };
-        let chunks = visit_chunks(&mut self.db, base_id, &mut visit_lines)
-            .map_err(|cause| error(&self.path, &format!("read trace `{base_id}` from"), cause))?;
+        let chunks = visit_chunks(&mut self.store.db, base_id, &mut visit_lines)
+            .map_err(|cause| error(path, &format!("read trace `{base_id}` from"), cause))?;
         if damaged > 0 {
             return Err(Error::new(
                 ErrorKind::Storage,
                 format!(
                     "{damaged} of the {chunks} chunks of trace `{base_id}` in `{}` are damaged; \
                      the others were read",
-                    self.path.display()
+                    path.display()
                 ),
             ));
         }
@@ -55,7 +59,9 @@ impl Reader for SqliteReader {
     }
 
     fn list(&mut self, query: &ListQuery) -> Result<Vec<TraceSummary>, Error> {
-        list(&self.db, query).map_err(|cause| error(&self.path, "list the traces of", cause))
+        self.store.refresh()?;
+        list(&self.store.db, query)
+            .map_err(|cause| error(&self.store.path, "list the traces of", cause))
     }
 }
 

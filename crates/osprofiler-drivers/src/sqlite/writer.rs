@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use osprofiler_wire::{Id, Record};
@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::CParameter;
 
-use super::{BUSY_TIMEOUT, error, schema};
+use super::{BUSY_TIMEOUT, Store, error, schema};
 use crate::summary::{Tally, TraceSummarizer};
 use crate::{Error, ErrorKind, Writer, files};
 
@@ -18,25 +18,15 @@ const FULL_CHUNK_LEN: usize = 1 << 20;
 const COMPRESSION_LEVEL: i32 = 1;
 
 pub(super) struct SqliteWriter {
-    db: Connection,
-    path: PathBuf,
+    store: Store,
     compressor: Compressor<'static>,
 }
 
 impl SqliteWriter {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        let mut db = open_private(path)?;
-        let configured = db
-            .busy_timeout(BUSY_TIMEOUT)
-            // Acknowledged means durable; what is deleted is gone.
-            .and_then(|()| db.pragma_update(None, "synchronous", "full"))
-            .and_then(|()| db.pragma_update(None, "secure_delete", true));
-        configured.map_err(|cause| error(path, "open", cause))?;
-        schema::prepare(&mut db, path)?;
         let compressor = compressor().map_err(compression_error)?;
         Ok(Self {
-            db,
-            path: path.to_owned(),
+            store: Store::open(path, connect)?,
             compressor,
         })
     }
@@ -46,13 +36,14 @@ impl SqliteWriter {
         what: &str,
         run: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, Error> {
-        Transaction::new(&mut self.db, TransactionBehavior::Immediate)
+        self.store.refresh()?;
+        Transaction::new(&mut self.store.db, TransactionBehavior::Immediate)
             .and_then(|transaction| {
                 let done = run(&transaction)?;
                 transaction.commit()?;
                 Ok(done)
             })
-            .map_err(|cause| error(&self.path, what, cause))
+            .map_err(|cause| error(&self.store.path, what, cause))
     }
 }
 
@@ -80,6 +71,17 @@ impl Writer for SqliteWriter {
             Ok(deleted > 0)
         })
     }
+}
+
+fn connect(path: &Path) -> Result<Connection, Error> {
+    let mut db = open_private(path)?;
+    db.busy_timeout(BUSY_TIMEOUT)
+        // Acknowledged means durable; what is deleted is gone.
+        .and_then(|()| db.pragma_update(None, "synchronous", "full"))
+        .and_then(|()| db.pragma_update(None, "secure_delete", true))
+        .map_err(|cause| error(path, "open", cause))?;
+    schema::prepare(&mut db, path)?;
+    Ok(db)
 }
 
 /// Opens the file, after making it if there is none.
