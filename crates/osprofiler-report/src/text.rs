@@ -18,7 +18,7 @@ use crate::clean::one_line;
 use crate::units::{Micros, share};
 use crate::{Detail, Point, Report, Row};
 
-/// Columns below which lines are not cut: too little would be left.
+/// A narrower terminal gets lines of this many columns: less would tell nothing.
 const MIN_WIDTH: usize = 40;
 /// Columns of the bar where lines are not cut.
 const UNCUT_BAR: usize = 32;

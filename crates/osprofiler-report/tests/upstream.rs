@@ -164,3 +164,18 @@ fn a_report_can_be_read_back() {
         assert_same(&json_of(&report_of(&theirs)), &json_of(&report), name);
     }
 }
+
+#[test]
+fn the_example_in_the_docs_is_true() {
+    let page = data("../../docs/report.md");
+    let block = |kind: &str| {
+        page.split(kind)
+            .nth(1)
+            .unwrap()
+            .split("```")
+            .next()
+            .unwrap()
+    };
+    let expected = parse_deep(block("```json\n"));
+    assert_same(&json_of(&report_of(block("```jsonl\n"))), &expected, "docs");
+}
