@@ -54,7 +54,7 @@ mod scan;
 pub mod source;
 pub mod text;
 mod tree;
-mod units;
+pub mod units;
 
 pub use detail::Detail;
 pub use report::{NameStats, Point, PointError, Report, ReportBuilder, Row};

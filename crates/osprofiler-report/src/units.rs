@@ -3,8 +3,13 @@
 use std::fmt;
 
 /// Microseconds, written with three significant digits in the unit that suits them.
-#[derive(Clone, Copy)]
-pub(crate) struct Micros(pub(crate) i64);
+///
+/// ```
+/// use osprofiler_report::units::Micros;
+/// assert_eq!(Micros(1_660).to_string(), "1.66 ms");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Micros(pub i64);
 
 impl fmt::Display for Micros {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
