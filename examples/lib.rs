@@ -1,1 +1,7 @@
-//! What the examples share.
+//! Examples of OSProfiler, each a program of one file: `cargo run --release --example NAME -- ARGS`.
+//!
+//! | example | shows |
+//! |---|---|
+//! | `traced_server` | an axum service with our layer, and a notifier of its own |
+//! | `write_trace` | a trace made with `start` and `stop`, into any back end |
+//! | `sign_headers` | signed headers with nothing but `osprofiler-wire` |

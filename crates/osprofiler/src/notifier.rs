@@ -100,7 +100,11 @@ pub fn create(connection_string: &str) -> Result<Guard, Error> {
 }
 
 /// [`create`], with what a driver may be told besides.
-pub(crate) fn create_from(connection: ConnectionString, options: Options) -> Result<Guard, Error> {
+///
+/// # Errors
+///
+/// If no driver of this build knows the scheme.
+pub fn create_from(connection: ConnectionString, options: Options) -> Result<Guard, Error> {
     Driver::of(&connection)?;
     let name = connection.to_string();
     Ok(create_with(name, move || {

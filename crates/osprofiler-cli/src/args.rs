@@ -1,0 +1,356 @@
+//! What the command line takes.
+
+use std::error::Error as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::BoolishValueParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgAction, Args as ClapArgs, CommandFactory, Parser, Subcommand};
+use osprofiler_drivers::ConnectionString;
+use osprofiler_wire::{HmacKey, Id};
+
+/// Traces one request through every service it crosses, and shows what made it slow
+#[derive(Debug, Parser)]
+#[command(
+    name = "osprofiler",
+    bin_name = "osprofiler",
+    version,
+    disable_version_flag = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub(crate) struct Args {
+    /// Print version
+    #[arg(short, long, action = ArgAction::Version)]
+    version: Option<bool>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show, list, import and delete traces
+    #[command(arg_required_else_help = true)]
+    Trace {
+        #[command(subcommand)]
+        command: TraceCommand,
+    },
+    /// Print signed headers, ready for `curl -H @-`
+    Headers(HeadersArgs),
+    /// Send a signed request, wait for its trace to settle, and show it
+    Request(RequestArgs),
+    /// Trace one request through three services on this machine, and show it
+    Demo(DemoArgs),
+    #[command(hide = true)]
+    DemoService(DemoServiceArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TraceCommand {
+    /// Show one trace: as a tree in the terminal, or in another format
+    Show(ShowArgs),
+    /// List traces, newest first
+    List(ListArgs),
+    /// Store records from files
+    Import(ImportArgs),
+    /// Delete traces
+    Delete(DeleteArgs),
+}
+
+/// Where traces are stored.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct StoreArgs {
+    /// The back end, such as `sqlite:///var/lib/traces.db` or `file:///tmp/traces.jsonl`
+    ///
+    /// Without it, the user's own store: `sqlite://$XDG_DATA_HOME/osprofiler/traces.db`.
+    #[arg(long, value_name = "URL", env = "OSPROFILER_CONNECTION_STRING", hide_env_values = true)]
+    pub(crate) connection_string: Option<ConnectionString>,
+
+    /// Message bus of a `messaging://` back end; others do without
+    #[arg(long, value_name = "URL", hide_short_help = true)]
+    pub(crate) transport_url: Option<String>,
+
+    /// Seconds of silence after which a `messaging://` back end has given all it has
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds, hide_short_help = true)]
+    pub(crate) idle_timeout: Duration,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ShowArgs {
+    /// Id of a trace; or a file with records or a report as JSON, `-` for standard input
+    #[arg(value_name = "ID|FILE")]
+    pub(crate) trace: String,
+
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+/// How a trace is shown, and where.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct FormatArgs {
+    /// The report as JSON
+    #[arg(long, group = "format")]
+    pub(crate) json: bool,
+
+    /// A page that needs nothing but a browser
+    #[arg(long, group = "format")]
+    pub(crate) html: bool,
+
+    /// The tree as a graph in DOT
+    #[arg(long, group = "format")]
+    pub(crate) dot: bool,
+
+    /// Draw the graph into a file with Graphviz; its suffix says the format, `.pdf` if it has none
+    #[arg(long, value_name = "FILE")]
+    pub(crate) render_dot: Option<PathBuf>,
+
+    /// Write to a file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Accepted for compatibility: a page never loads anything from elsewhere
+    #[arg(long, hide_short_help = true)]
+    pub(crate) local_libs: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ListArgs {
+    /// Only traces in which a point failed
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_value = "false",
+        default_missing_value = "true",
+        hide_default_value = true,
+        hide_possible_values = true,
+        value_parser = BoolishValueParser::new(),
+        action = ArgAction::Set
+    )]
+    pub(crate) error_trace: bool,
+
+    /// At most so many
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ImportArgs {
+    /// Records as JSON lines, a JSON array of records, or a report as JSON; `-` for standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DeleteArgs {
+    /// Ids of traces
+    #[arg(value_name = "ID", required = true, value_parser = id)]
+    pub(crate) ids: Vec<Id>,
+
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+/// The key that switches tracing on.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct KeyArgs {
+    /// A key that the services accept; rather given in the environment, where no other user of the
+    /// machine sees it
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "OSPROFILER_HMAC_KEY",
+        hide_env_values = true,
+        value_parser = hmac_key
+    )]
+    pub(crate) hmac_key: HmacKey,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct HeadersArgs {
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
+
+    /// Id of the trace; a new one if not given
+    #[arg(long, value_name = "ID", value_parser = id)]
+    pub(crate) base_id: Option<Id>,
+
+    /// The point that becomes the parent; the trace itself if not given
+    #[arg(long, value_name = "ID", value_parser = id)]
+    pub(crate) parent_id: Option<Id>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RequestArgs {
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
+
+    /// Where to send the request
+    pub(crate) url: reqwest::Url,
+
+    /// Method of the request; POST if there is data, else GET
+    #[arg(short = 'X', long, value_name = "METHOD")]
+    pub(crate) method: Option<reqwest::Method>,
+
+    /// A header of the request, `Name: value`
+    #[arg(short = 'H', long = "header", value_name = "HEADER", value_parser = header)]
+    pub(crate) headers: Vec<(String, String)>,
+
+    /// Body of the request
+    #[arg(short, long)]
+    pub(crate) data: Option<String>,
+
+    /// Seconds to wait for the trace, and for the response before that
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub(crate) wait: Duration,
+
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DemoArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DemoServiceArgs {
+    pub(crate) service: crate::demo::Service,
+
+    /// Address of the stock service
+    #[arg(long)]
+    pub(crate) stock: Option<String>,
+
+    /// Address of the worker
+    #[arg(long)]
+    pub(crate) worker: Option<String>,
+}
+
+/// A mistake in one line: what was given, what was expected, where to read on.
+pub(crate) fn one_line(error: &clap::Error, given: impl Iterator<Item = String>) -> String {
+    let text = error.render().to_string();
+    let mistake = text.split("\n\n").next().unwrap_or_default();
+    let words: Vec<&str> = mistake.split_whitespace().collect();
+    let mut line = words.join(" ");
+    if let Some(secret) = secret_argument(error) {
+        let reason = error.source().map(ToString::to_string).unwrap_or_default();
+        line = format!("invalid value for '{secret}': {reason}");
+    }
+    let line = line.strip_prefix("error: ").unwrap_or(&line);
+    format!("{line}; see `{} --help`", called_command(given))
+}
+
+/// The command that was called, with its subcommands, as far as there is one.
+fn called_command(given: impl Iterator<Item = String>) -> String {
+    let mut command = &Args::command();
+    let mut path = command.get_name().to_owned();
+    for word in given.skip(1) {
+        let Some(subcommand) = command.find_subcommand(&word) else {
+            break;
+        };
+        command = subcommand;
+        path = format!("{path} {word}");
+    }
+    path
+}
+
+/// The argument whose value is wrong, if the value may hold a secret and is not to be repeated.
+fn secret_argument(error: &clap::Error) -> Option<&str> {
+    match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::ValueValidation, Some(ContextValue::String(argument)))
+            if argument.contains("connection-string") || argument.contains("key") =>
+        {
+            Some(argument)
+        }
+        _ => None,
+    }
+}
+
+fn id(text: &str) -> Result<Id, String> {
+    let text = text.trim();
+    if text.is_empty() { Err("expected the id of a trace".into()) } else { Ok(text.into()) }
+}
+
+fn hmac_key(text: &str) -> Result<HmacKey, String> {
+    if text.is_empty() { Err("expected a key".into()) } else { Ok(HmacKey::new(text)) }
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("expected `Name: value`")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let expected = || "expected a number of seconds".to_owned();
+    let seconds: f64 = text.trim().parse().map_err(|_| expected())?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| expected())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_mistake_is_one_line_that_says_where_to_read_on() {
+        for (args, line) in [
+            (
+                &["trace", "show"][..],
+                "the following required arguments were not provided: <ID|FILE>; \
+                 see `osprofiler trace show --help`",
+            ),
+            (
+                &["trace", "show", "x", "--json", "--html"],
+                "the argument '--json' cannot be used with '--html'; \
+                 see `osprofiler trace show --help`",
+            ),
+            (&["frobnicate"], "unrecognized subcommand 'frobnicate'; see `osprofiler --help`"),
+            (
+                &["trace", "list", "--connection-string", "hush"],
+                "invalid value for '--connection-string <URL>': the connection string has \
+                 no scheme; expected one like `sqlite:///var/lib/traces.db`; \
+                 see `osprofiler trace list --help`",
+            ),
+        ] {
+            let args = [&["osprofiler"], args].concat();
+            let error = Args::try_parse_from(&args).expect_err("a mistake");
+            assert_eq!(one_line(&error, args.into_iter().map(str::to_owned)), line);
+        }
+    }
+
+    #[test]
+    fn error_trace_is_a_flag_that_may_have_a_value() {
+        for (args, expected) in
+            [(&[][..], false), (&["--error-trace"], true), (&["--error-trace", "False"], false)]
+        {
+            let args = Args::parse_from([&["osprofiler", "trace", "list"], args].concat());
+            let Command::Trace { command: TraceCommand::List(list) } = args.command else {
+                panic!("another command");
+            };
+            assert_eq!(list.error_trace, expected);
+        }
+    }
+}

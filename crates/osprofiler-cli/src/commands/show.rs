@@ -1,0 +1,176 @@
+//! `osprofiler trace show`: one trace, in one of its formats.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail};
+use osprofiler_drivers::Reader;
+use osprofiler_report::dot::render_dot;
+use osprofiler_report::html::render_html;
+use osprofiler_report::text::{TextOptions, render_text};
+use osprofiler_report::{Report, ReportBuilder, source};
+use osprofiler_wire::Id;
+
+use crate::args::{FormatArgs, ShowArgs, StoreArgs};
+use crate::output;
+use crate::store::read_report;
+
+pub(crate) fn show(args: &ShowArgs) -> anyhow::Result<()> {
+    let report = if is_file(&args.trace) {
+        read_file(&args.trace)?
+    } else {
+        read_store(&args.trace, &args.store)?
+    };
+    write_report(&report, &args.format)
+}
+
+/// Writes a report as it was asked for.
+pub(crate) fn write_report(report: &Report, format: &FormatArgs) -> anyhow::Result<()> {
+    if let Some(file) = &format.render_dot {
+        draw(&render_dot(report), file)?;
+        if !format.dot && !format.json && !format.html && format.out.is_none() {
+            return Ok(());
+        }
+    }
+    output::write(format.out.as_deref(), |out| {
+        if format.json {
+            let mut out = out;
+            report.write_json(&mut out)?;
+            out.write_all(b"\n")
+        } else if format.html {
+            out.write_all(render_html(report).as_bytes())
+        } else if format.dot {
+            out.write_all(render_dot(report).as_bytes())
+        } else {
+            out.write_all(render_text(report, &text_options(format)).as_bytes())
+        }
+    })
+}
+
+fn text_options(format: &FormatArgs) -> TextOptions {
+    match format.out {
+        Some(_) => TextOptions::default(),
+        None => TextOptions { width: output::terminal_width(), color: output::has_color() },
+    }
+}
+
+/// Whether this names a file rather than a trace. What looks like a path and is not there is better
+/// reported as that than looked up as an id.
+fn is_file(trace: &str) -> bool {
+    let path = Path::new(trace);
+    let has_suffix = path.extension().is_some_and(|suffix| suffix == "json" || suffix == "jsonl");
+    trace == "-" || has_suffix || trace.contains('/') || path.exists()
+}
+
+/// Reads all of a file, or of standard input if it is `-`.
+pub(super) fn read_text(path: &str) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    if path == "-" {
+        io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
+    } else {
+        bytes = fs::read(path).with_context(|| format!("cannot read `{path}`"))?;
+    }
+    String::from_utf8(bytes).with_context(|| format!("`{path}` is not text in UTF-8"))
+}
+
+fn read_file(path: &str) -> anyhow::Result<Report> {
+    let text = read_text(path)?;
+    let mut builder = ReportBuilder::new();
+    let mut first_bad = None;
+    source::records(&text, &mut |line, json| {
+        if let Err(error) = builder.add(json) {
+            first_bad.get_or_insert((line, error));
+        }
+    })
+    .with_context(|| format!("`{path}`"))?;
+    let report = builder.finish();
+    match first_bad {
+        Some((line, error)) if report.is_empty() => bail!("`{path}` line {line}: {error}"),
+        Some((line, error)) => {
+            output::complain(&format!("`{path}` line {line}: {error}; shown without it"));
+        }
+        None => {}
+    }
+    Ok(report)
+}
+
+fn read_store(trace: &str, store: &StoreArgs) -> anyhow::Result<Report> {
+    let mut reader = store.reader()?;
+    let given = Id::from(trace.trim());
+    let report = read_report(&mut *reader, &given)?;
+    if !report.is_empty() {
+        return Ok(report);
+    }
+    if let Some(canonical) = canonical_uuid(trace).filter(|id| *id != given) {
+        let report = read_report(&mut *reader, &canonical)?;
+        if !report.is_empty() {
+            return Ok(report);
+        }
+    }
+    bail!("{}", not_found(trace, &mut *reader, store)?)
+}
+
+/// Says why there may be no such trace, and what to do.
+fn not_found(trace: &str, reader: &mut dyn Reader, store: &StoreArgs) -> anyhow::Result<String> {
+    let place = store.connection()?;
+    let others = reader.list(&Default::default()).map_or(0, |list| list.len());
+    let hint = if others == 0 {
+        "which holds no traces at all; is it the one the services write to?"
+    } else {
+        "which holds others; the request may not have been traced (did the services know the HMAC \
+         key?), or its records may still be on their way"
+    };
+    Ok(format!("no trace `{trace}` in `{place}`, {hint}"))
+}
+
+/// A UUID in another spelling (capital letters, without dashes), in the one we know.
+fn canonical_uuid(text: &str) -> Option<Id> {
+    let digits: String = text.trim().to_ascii_lowercase().replace('-', "");
+    if digits.len() != 32 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| &digits[part]);
+    Some(parts.join("-").into())
+}
+
+/// Has Graphviz draw a graph into a file.
+fn draw(dot: &str, file: &Path) -> anyhow::Result<()> {
+    let format = file.extension().and_then(|suffix| suffix.to_str()).unwrap_or("pdf");
+    let mut child = Command::new("dot")
+        .arg(format!("-T{format}"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cannot run `dot`; install Graphviz, or use `--dot` and draw it elsewhere")?;
+    let mut stdin = child.stdin.take().context("`dot` has no standard input")?;
+    let dot = dot.to_owned();
+    let feed = std::thread::spawn(move || stdin.write_all(dot.as_bytes()));
+    let drawn = child.wait_with_output().context("cannot run `dot`")?;
+    // If `dot` did not read it all, it has said why.
+    let _ = feed.join();
+    if !drawn.status.success() {
+        let said = String::from_utf8_lossy(&drawn.stderr);
+        let first = said.lines().next().unwrap_or("it did not say why").to_owned();
+        bail!("`dot` cannot draw `{}`: {first}", file.display());
+    }
+    output::write(Some(file), |out| out.write_all(&drawn.stdout))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_spellings_of_a_uuid_are_understood() {
+        let canonical = Id::from("7d28af6a-79ae-40f3-8a56-2a6e1c8f1e0c");
+        for text in ["7D28AF6A-79AE-40F3-8A56-2A6E1C8F1E0C", "7d28af6a79ae40f38a562a6e1c8f1e0c"] {
+            assert_eq!(canonical_uuid(text), Some(canonical.clone()), "{text}");
+        }
+        for text in ["", "x", "7d28af6a", "密"] {
+            assert_eq!(canonical_uuid(text), None, "{text}");
+        }
+    }
+}
