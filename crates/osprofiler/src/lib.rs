@@ -113,7 +113,11 @@ mod outcome;
 pub mod profiler;
 pub mod propagation;
 mod trace;
+#[cfg(feature = "macros")]
+mod traced_impl;
 
+#[cfg(feature = "macros")]
+pub use osprofiler_macros::{trace, trace_impl};
 pub use osprofiler_wire::{
     HmacKey, HmacKeys, Id, Info, Origin, Phase, Record, SignedContext, Timestamp, TraceContext,
 };
@@ -123,3 +127,5 @@ pub use crate::future::TraceExt;
 pub use crate::into_info::IntoInfo;
 pub use crate::profiler::Profiler;
 pub use crate::trace::Trace;
+#[cfg(feature = "macros")]
+pub use crate::traced_impl::TracedImpl;

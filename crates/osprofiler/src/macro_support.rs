@@ -5,18 +5,25 @@
 //! autoref at which a trait is implemented wins, so the most telling one is put on the most
 //! references.
 
-use std::any::type_name;
 use std::borrow::Cow;
-use std::fmt::{Debug, Display};
+use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use osprofiler_wire::{Id, Info};
+use osprofiler_wire::Id;
 
 use crate::IntoInfo;
-use crate::future::{Inspect, Traced};
+use crate::future::Traced;
 use crate::local::scope::ClosedBy;
 use crate::local::slot;
 use crate::outcome::{self, bounded};
+
+pub use std::any::type_name;
+pub use std::boxed::Box;
+pub use std::module_path;
+
+pub use osprofiler_wire::Info;
+
+pub use crate::traced_impl::inner;
 
 /// The point of a function that is about to run; none if nothing is traced.
 #[derive(Debug)]
@@ -25,9 +32,15 @@ pub struct Entered(Option<Id>);
 /// Starts the point of a function.
 #[inline]
 pub fn enter(name: &'static str, info: impl IntoInfo) -> Entered {
-    if !slot::is_tracing() {
-        return Entered(None);
+    if slot::is_tracing() {
+        start(name, info)
+    } else {
+        Entered(None)
     }
+}
+
+#[cold]
+fn start(name: &'static str, info: impl IntoInfo) -> Entered {
     let info = info.into_info();
     Entered(slot::with(|scope| {
         scope.start(name.into(), info, ClosedBy::Handle)
@@ -56,14 +69,36 @@ fn run_traced<R>(id: &Id, body: impl FnOnce() -> R, inspect: impl FnOnce(&R) -> 
     outcome.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
+/// Makes the start info of a future now, because the future takes the arguments that it tells of.
+/// Empty if nothing is traced.
+#[inline]
+pub fn start_info(info: impl IntoInfo) -> Info {
+    if slot::is_tracing() {
+        cold(|| info.into_info())
+    } else {
+        Info::new()
+    }
+}
+
+#[cold]
+fn cold<R>(f: impl FnOnce() -> R) -> R {
+    f()
+}
+
 /// Makes a point of a function's future.
-pub fn traced<F: Future, I: IntoInfo, C: Inspect<F::Output>>(
-    future: F,
+#[inline]
+pub fn traced<F: Future, C: FnOnce(&F::Output) -> Info>(
     name: &'static str,
-    info: I,
+    info: Info,
+    future: F,
     inspect: C,
-) -> Traced<F, I, C> {
+) -> Traced<F, Info, C> {
     Traced::inspected(future, Cow::Borrowed(name), info, inspect)
+}
+
+/// Stands where it is never called, in an async block, and so tells the block what it returns.
+pub fn output<R>() -> R {
+    unreachable!("called only under `if false`")
 }
 
 /// Collects the info of a function: its name, and its arguments unless they are hidden.
@@ -74,16 +109,23 @@ pub struct Function {
 }
 
 impl Function {
-    /// A function whose arguments are hidden.
+    /// A function of a module or a type, whose arguments are hidden.
     #[must_use]
-    pub fn new(name: &str) -> Self {
+    pub fn new(place: &str, name: &str) -> Self {
         Self {
-            function: Info::new().with("name", name),
+            function: Info::new().with("name", &format_args!("{place}::{name}")),
             args: None,
         }
     }
 
-    /// Adds an argument. The first makes `args` appear.
+    /// Makes `args` appear, even if there are none.
+    #[must_use]
+    pub fn args(mut self) -> Self {
+        self.args.get_or_insert_default();
+        self
+    }
+
+    /// Adds an argument.
     #[must_use]
     pub fn arg(mut self, name: &str, value: &str) -> Self {
         let args = self.args.get_or_insert_default();
@@ -93,13 +135,6 @@ impl Function {
         args.push_str(name);
         args.push_str(": ");
         args.push_str(value);
-        self
-    }
-
-    /// Makes `args` appear even if there are none.
-    #[must_use]
-    pub fn args(mut self) -> Self {
-        self.args.get_or_insert_default();
         self
     }
 
@@ -118,95 +153,107 @@ impl Function {
     }
 }
 
-/// The stop info of a function whose result is shown.
+/// The stop info of a function whose result is shown, unless it failed.
 #[must_use]
-pub fn with_result(mut info: Info, result: &str) -> Info {
-    info.set_info("function", &Info::new().with("result", result));
-    info
+pub fn with_result(failure: Info, result: impl FnOnce() -> String) -> Info {
+    if !failure.is_empty() {
+        return failure;
+    }
+    Info::new().with_info("function", Info::new().with("result", &result()))
 }
 
-/// An argument or a result, to be shown: `(&Value(&x)).show()`.
+/// An argument or a result, to be shown: `(&Value(&x)).osprofiler_show()`.
 #[derive(Debug)]
 pub struct Value<'a, T: ?Sized>(pub &'a T);
 
-/// Shows what implements `Debug`.
-pub trait ShowDebug {
-    /// As `Debug` does, within bounds.
-    fn show(&self) -> String;
-}
+/// What shows a [`Value`]. The names of the methods are such that no trait of the caller's has them.
+pub mod show {
+    use super::{Debug, Value, bounded, type_name};
 
-impl<T: Debug + ?Sized> ShowDebug for Value<'_, T> {
-    fn show(&self) -> String {
-        bounded(format_args!("{:?}", self.0))
+    /// Shows what implements `Debug`.
+    pub trait ShowDebug {
+        /// As `Debug` does, within bounds.
+        fn osprofiler_show(&self) -> String;
+    }
+
+    impl<T: Debug + ?Sized> ShowDebug for Value<'_, T> {
+        fn osprofiler_show(&self) -> String {
+            bounded(format_args!("{:?}", self.0))
+        }
+    }
+
+    /// Shows the type of everything else.
+    pub trait ShowType {
+        /// The name of the type in angle brackets.
+        fn osprofiler_show(&self) -> String;
+    }
+
+    impl<T: ?Sized> ShowType for &Value<'_, T> {
+        fn osprofiler_show(&self) -> String {
+            format!("<{}>", type_name::<T>())
+        }
     }
 }
 
-/// Shows the type of everything else.
-pub trait ShowType {
-    /// The name of the type in angle brackets.
-    fn show(&self) -> String;
-}
-
-impl<T: ?Sized> ShowType for &Value<'_, T> {
-    fn show(&self) -> String {
-        format!("<{}>", type_name::<T>())
-    }
-}
-
-/// A result, to be asked for its error: `(&&&&Output(&x)).failure()`.
+/// A result, to be asked for its error: `(&&&&Output(&x)).osprofiler_failure()`.
 #[derive(Debug)]
 pub struct Output<'a, T: ?Sized>(pub &'a T);
 
-/// An error that displays itself.
-pub trait FailureDisplay {
-    /// The stop info, empty if there is no error.
-    fn failure(&self) -> Info;
-}
+/// What asks an [`Output`] for its error.
+pub mod failure {
+    use std::fmt::Display;
 
-impl<T, E: Display> FailureDisplay for &&&Output<'_, Result<T, E>> {
-    fn failure(&self) -> Info {
-        self.0
-            .as_ref()
-            .err()
-            .map(outcome::error_info)
-            .unwrap_or_default()
+    use super::{Debug, Info, Output, bounded, outcome, type_name};
+
+    /// An error that displays itself.
+    pub trait FailureDisplay {
+        /// The stop info, empty if there is no error.
+        fn osprofiler_failure(&self) -> Info;
     }
-}
 
-/// An error that can be debugged.
-pub trait FailureDebug {
-    /// The stop info, empty if there is no error.
-    fn failure(&self) -> Info;
-}
-
-impl<T, E: Debug> FailureDebug for &&Output<'_, Result<T, E>> {
-    fn failure(&self) -> Info {
-        let info = |error| outcome::failure(type_name::<E>(), &bounded(format_args!("{error:?}")));
-        self.0.as_ref().err().map(info).unwrap_or_default()
+    impl<T, E: Display> FailureDisplay for &&&Output<'_, Result<T, E>> {
+        fn osprofiler_failure(&self) -> Info {
+            let error = self.0.as_ref().err();
+            error.map(outcome::error_info).unwrap_or_default()
+        }
     }
-}
 
-/// An error that cannot be shown.
-pub trait FailureType {
-    /// The stop info, empty if there is no error.
-    fn failure(&self) -> Info;
-}
-
-impl<T, E> FailureType for &Output<'_, Result<T, E>> {
-    fn failure(&self) -> Info {
-        let info = |_| outcome::failure(type_name::<E>(), "");
-        self.0.as_ref().err().map(info).unwrap_or_default()
+    /// An error that can be debugged.
+    pub trait FailureDebug {
+        /// The stop info, empty if there is no error.
+        fn osprofiler_failure(&self) -> Info;
     }
-}
 
-/// Anything that is no `Result`.
-pub trait NoFailure {
-    /// Empty.
-    fn failure(&self) -> Info;
-}
+    impl<T, E: Debug> FailureDebug for &&Output<'_, Result<T, E>> {
+        fn osprofiler_failure(&self) -> Info {
+            let info =
+                |error| outcome::failure(type_name::<E>(), &bounded(format_args!("{error:?}")));
+            self.0.as_ref().err().map(info).unwrap_or_default()
+        }
+    }
 
-impl<T: ?Sized> NoFailure for Output<'_, T> {
-    fn failure(&self) -> Info {
-        Info::new()
+    /// An error that cannot be shown.
+    pub trait FailureType {
+        /// The stop info, empty if there is no error.
+        fn osprofiler_failure(&self) -> Info;
+    }
+
+    impl<T, E> FailureType for &Output<'_, Result<T, E>> {
+        fn osprofiler_failure(&self) -> Info {
+            let info = |_| outcome::failure(type_name::<E>(), "");
+            self.0.as_ref().err().map(info).unwrap_or_default()
+        }
+    }
+
+    /// Anything that is no `Result`.
+    pub trait NoFailure {
+        /// Empty.
+        fn osprofiler_failure(&self) -> Info;
+    }
+
+    impl<T: ?Sized> NoFailure for Output<'_, T> {
+        fn osprofiler_failure(&self) -> Info {
+            Info::new()
+        }
     }
 }

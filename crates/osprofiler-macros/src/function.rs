@@ -1,0 +1,291 @@
+//! A point around a function's body.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::visit_mut::{self, VisitMut};
+use syn::{
+    Attribute, Block, Error, Expr, ExprPath, FnArg, Ident, ImplItemFn, Result, ReturnType,
+    Signature, Stmt, Token, Type, Visibility, parse_quote,
+};
+
+use crate::arguments::{Argument, arguments, check_names};
+use crate::options::{Options, TraceOptions};
+
+/// Expands `#[trace]`.
+pub(crate) fn expand(options: TokenStream, item: TokenStream) -> Result<TokenStream> {
+    let TraceOptions::Trace(options) = TraceOptions::parse(options)? else {
+        return Ok(item);
+    };
+    let mut function = parse(item)?;
+    let body = Body::of(&function);
+    trace(&mut function, body, &options)?;
+    Ok(function.into_token_stream())
+}
+
+/// Adds the point that a function's own `#[trace]` asks for.
+pub(crate) fn trace(function: &mut ImplItemFn, body: Body, options: &Options) -> Result<()> {
+    if let Some(constness) = function.sig.constness {
+        return Err(Error::new(
+            constness.span,
+            "a `const fn` cannot be traced, expected a function that only runs at run time; \
+             remove `const` or `#[trace]`",
+        ));
+    }
+    check_names(options, &[&function.sig])?;
+    let place = place_of(&function.sig);
+    add_point(function, body, options, &place);
+    Ok(())
+}
+
+/// How a body runs, hence how a point is put around it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Body {
+    Sync,
+    Async,
+    /// A sync function whose last expression is a future, boxed or not, which does the work.
+    Future,
+}
+
+impl Body {
+    pub(crate) fn of(function: &ImplItemFn) -> Self {
+        if function.sig.asyncness.is_some() {
+            return Self::Async;
+        }
+        let last = match function.block.stmts.last() {
+            Some(Stmt::Expr(last, None)) => boxed(last).unwrap_or(last),
+            _ => return Self::Sync,
+        };
+        match last {
+            Expr::Async(_) => Self::Future,
+            _ => Self::Sync,
+        }
+    }
+}
+
+/// Puts a point around what the body is now. `place` is where the function is, as an expression.
+pub(crate) fn add_point(
+    function: &mut ImplItemFn,
+    body: Body,
+    options: &Options,
+    place: &TokenStream,
+) {
+    let name = options.name_or(&function.sig.ident);
+    let info = start_info(&function.sig, options, place);
+    let output = output(&function.sig.output);
+    let inspect = stop_info(&output, options);
+    let block = &mut function.block;
+    let traced = match body {
+        Body::Sync => quote! {{
+            ::osprofiler::__private::enter(#name, #info).run(move || -> #output #block, #inspect)
+        }},
+        Body::Async => {
+            let output = async_output(&output);
+            quote! {{
+                ::osprofiler::__private::traced(
+                    #name,
+                    ::osprofiler::__private::start_info(#info),
+                    async move { #output #block },
+                    #inspect,
+                )
+                .await
+            }}
+        }
+        Body::Future => {
+            let held = Ident::new("info", Span::mixed_site());
+            replace_future(
+                block,
+                |future| quote!(::osprofiler::__private::traced(#name, #held, #future, #inspect)),
+            );
+            quote! {{
+                let #held = ::osprofiler::__private::start_info(#info);
+                #block
+            }}
+        }
+    };
+    *block = parse_quote!(#traced);
+}
+
+/// A closure that makes the start info. It borrows the arguments, and is gone before they move.
+fn start_info(sig: &Signature, options: &Options, place: &TokenStream) -> TokenStream {
+    let function = Ident::new("function", Span::mixed_site());
+    let name = sig.ident.unraw().to_string();
+    let more = options
+        .info
+        .as_ref()
+        .map_or_else(|| quote!(()), ToTokens::to_token_stream);
+    let args = if options.hide_args {
+        TokenStream::new()
+    } else {
+        let args = arguments(sig);
+        let args = args
+            .iter()
+            .filter(|arg| !options.skip.contains(&arg.name))
+            .map(|arg| show_argument(arg, options, &function));
+        quote! {
+            let #function = #function.args();
+            #(#args)*
+        }
+    };
+    quote! {
+        || {
+            let #function = ::osprofiler::__private::Function::new(#place, #name);
+            #args
+            #function.info(#more)
+        }
+    }
+}
+
+fn show_argument(arg: &Argument, options: &Options, function: &Ident) -> TokenStream {
+    let Argument { cfgs, name, .. } = arg;
+    let text = name.unraw().to_string();
+    let allow = text
+        .starts_with('_')
+        .then(|| quote!(#[allow(clippy::used_underscore_binding)]));
+    let value = if arg.is_secret() && !options.show.contains(name) {
+        quote!("***")
+    } else {
+        let shown = show(&quote!(&#name));
+        quote!(&#shown)
+    };
+    quote! {
+        #(#cfgs)*
+        #allow
+        let #function = #function.arg(#text, #value);
+    }
+}
+
+/// Whether a value can be shown is known only where its type is: by which trait has the method.
+fn show(reference: &TokenStream) -> TokenStream {
+    quote! {{
+        use ::osprofiler::__private::show::*;
+        (&::osprofiler::__private::Value(#reference)).osprofiler_show()
+    }}
+}
+
+/// A closure that makes the stop info from a reference to what the function returns.
+fn stop_info(returned: &Type, options: &Options) -> TokenStream {
+    if matches!(returned, Type::Never(_)) {
+        return quote!(|_| ::osprofiler::__private::Info::new());
+    }
+    let output = Ident::new("output", Span::mixed_site());
+    let failure = quote! {{
+        use ::osprofiler::__private::failure::*;
+        (&&&&::osprofiler::__private::Output(#output)).osprofiler_failure()
+    }};
+    if !options.show_result {
+        return quote!(|#output| #failure);
+    }
+    let shown = show(&output.to_token_stream());
+    quote!(|#output| ::osprofiler::__private::with_result(#failure, || #shown))
+}
+
+/// The return type, with `_` for what cannot be written in a body.
+fn output(output: &ReturnType) -> Type {
+    struct EraseImpl;
+    impl VisitMut for EraseImpl {
+        fn visit_type_mut(&mut self, ty: &mut Type) {
+            if matches!(ty, Type::ImplTrait(_)) {
+                *ty = parse_quote!(_);
+            }
+            visit_mut::visit_type_mut(self, ty);
+        }
+    }
+    match output {
+        ReturnType::Default => parse_quote!(()),
+        ReturnType::Type(_, ty) => {
+            let mut ty = (**ty).clone();
+            EraseImpl.visit_type_mut(&mut ty);
+            ty
+        }
+    }
+}
+
+/// Tells an async block its type, for which there is no syntax.
+fn async_output(output: &Type) -> TokenStream {
+    match output {
+        Type::Infer(_) | Type::Never(_) => TokenStream::new(),
+        _ => quote! {
+            if false {
+                return ::osprofiler::__private::output::<#output>();
+            }
+        },
+    }
+}
+
+/// What is in `Box::pin(...)`.
+fn boxed(expr: &Expr) -> Option<&Expr> {
+    match expr {
+        Expr::Call(call) if call.args.len() == 1 && is_box_pin(&call.func) => call.args.first(),
+        _ => None,
+    }
+}
+
+fn is_box_pin(function: &Expr) -> bool {
+    let Expr::Path(ExprPath { path, .. }) = function else {
+        return false;
+    };
+    let mut names = path.segments.iter().rev().map(|segment| &segment.ident);
+    names.next().is_some_and(|name| name == "pin") && names.next().is_some_and(|name| name == "Box")
+}
+
+fn replace_future(block: &mut Block, replace: impl FnOnce(&Expr) -> TokenStream) {
+    let Some(Stmt::Expr(last, None)) = block.stmts.last_mut() else {
+        return;
+    };
+    let future = match last {
+        Expr::Call(call) if call.args.len() == 1 && is_box_pin(&call.func) => &mut call.args[0],
+        _ => last,
+    };
+    *future = Expr::Verbatim(replace(future));
+}
+
+/// Where a function is: the type if it is known to be in an `impl` block, else the module.
+fn place_of(sig: &Signature) -> TokenStream {
+    let in_impl = matches!(sig.inputs.first(), Some(FnArg::Receiver(_)))
+        || mentions_self(sig.to_token_stream());
+    if in_impl {
+        type_place(&parse_quote!(Self))
+    } else {
+        quote!(::osprofiler::__private::module_path!())
+    }
+}
+
+/// The name of a type, as an expression.
+pub(crate) fn type_place(ty: &Type) -> TokenStream {
+    quote!(::osprofiler::__private::type_name::<#ty>())
+}
+
+fn mentions_self(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == "Self",
+        TokenTree::Group(group) => mentions_self(group.stream()),
+        _ => false,
+    })
+}
+
+fn parse(item: TokenStream) -> Result<ImplItemFn> {
+    syn::parse2(item.clone()).map_err(|error| what_it_is.parse2(item).err().unwrap_or(error))
+}
+
+/// Fails with a better message than the parser's if the item is no function with a body.
+fn what_it_is(input: ParseStream<'_>) -> Result<()> {
+    Attribute::parse_outer(input)?;
+    input.parse::<Visibility>()?;
+    input.parse::<Option<Token![default]>>()?;
+    if input.fork().parse::<Signature>().is_err() {
+        return Err(input.error(
+            "`#[trace]` is for functions; for an `impl` block or a trait there is `#[trace_impl]`",
+        ));
+    }
+    input.parse::<Signature>()?;
+    if input.peek(Token![;]) {
+        return Err(input.error(
+            "a function without a body has nothing to trace, expected `{`; to trace what \
+             implements a trait, put `#[trace_impl]` on the trait",
+        ));
+    }
+    // The rest is for the compiler to complain of.
+    input.parse::<TokenStream>().map(drop)
+}
