@@ -42,9 +42,7 @@ impl ConnectionString {
     /// nothing is percent-decoded.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
-        Some(self.expose_rest())
-            .filter(|rest| !rest.is_empty())
-            .map(Path::new)
+        Some(self.expose_rest()).filter(|rest| !rest.is_empty()).map(Path::new)
     }
 }
 
@@ -56,9 +54,7 @@ impl FromStr for ConnectionString {
         let scheme_len = text.find("://").unwrap_or(0);
         let scheme = &text[..scheme_len];
         let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scheme
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
         if !is_scheme {
             // What was given is not shown: it may be a password in the wrong place.
             return Err(Error::new(
@@ -66,10 +62,7 @@ impl FromStr for ConnectionString {
                 "the connection string has no scheme; expected one like `sqlite:///var/lib/traces.db`",
             ));
         }
-        Ok(Self {
-            text: text.to_owned(),
-            scheme_len,
-        })
+        Ok(Self { text: text.to_owned(), scheme_len })
     }
 }
 
@@ -89,11 +82,7 @@ impl fmt::Display for ConnectionString {
             },
             None => f.write_str(place)?,
         }
-        for (at, pair) in query
-            .into_iter()
-            .flat_map(|query| query.split('&'))
-            .enumerate()
-        {
+        for (at, pair) in query.into_iter().flat_map(|query| query.split('&')).enumerate() {
             f.write_str(if at == 0 { "?" } else { "&" })?;
             match pair.split_once('=') {
                 Some((key, _)) if is_secret(key) => write!(f, "{key}=***")?,
@@ -112,9 +101,7 @@ impl fmt::Debug for ConnectionString {
 
 fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    ["pass", "pwd", "secret", "token", "key", "auth"]
-        .iter()
-        .any(|word| key.contains(word))
+    ["pass", "pwd", "secret", "token", "key", "auth"].iter().any(|word| key.contains(word))
 }
 
 /// Where records go when nobody says where: the file `traces.db` in the user's XDG data folder
@@ -137,11 +124,7 @@ pub fn default_connection_string() -> Result<ConnectionString, Error> {
                  set `OSPROFILER_CONNECTION_STRING` or `XDG_DATA_HOME`",
             )
         })?;
-    format!(
-        "sqlite://{}",
-        data_home.join("osprofiler/traces.db").display()
-    )
-    .parse()
+    format!("sqlite://{}", data_home.join("osprofiler/traces.db").display()).parse()
 }
 
 #[cfg(test)]
@@ -155,19 +138,13 @@ mod tests {
             ("redis://token@h", "redis://***@h"),
             ("mysql://u:p@ss:w/rd@h/db", "mysql://u:***@h/db"),
             ("rabbit://u:p@h1:1,u:p@h2:1/", "rabbit://u:***@h2:1/"),
-            (
-                "es://h/?Password=x&a=b&api_key=y",
-                "es://h/?Password=***&a=b&api_key=***",
-            ),
+            ("es://h/?Password=x&a=b&api_key=y", "es://h/?Password=***&a=b&api_key=***"),
             ("sqlite:///a/b.db", "sqlite:///a/b.db"),
             ("messaging://", "messaging://"),
         ] {
             let connection: ConnectionString = text.parse().unwrap();
             assert_eq!(connection.to_string(), shown);
-            assert_eq!(
-                format!("{connection:?}"),
-                format!("ConnectionString({shown})")
-            );
+            assert_eq!(format!("{connection:?}"), format!("ConnectionString({shown})"));
         }
     }
 
@@ -175,10 +152,7 @@ mod tests {
     fn a_string_without_a_scheme_is_refused_and_not_shown() {
         for text in ["", "hush", "/var/traces.db", "://x", "1a://x", "a b://x"] {
             let error = text.parse::<ConnectionString>().unwrap_err().to_string();
-            assert!(
-                !error.contains("hush") && error.contains("no scheme"),
-                "{error}"
-            );
+            assert!(!error.contains("hush") && error.contains("no scheme"), "{error}");
         }
     }
 }

@@ -68,11 +68,7 @@ impl ListQuery {
             (!self.errors_only || summary.errors > 0)
                 && self.since.is_none_or(|since| summary.started >= since)
         });
-        summaries.sort_by(|a, b| {
-            b.started
-                .cmp(&a.started)
-                .then_with(|| a.base_id.cmp(&b.base_id))
-        });
+        summaries.sort_by(|a, b| b.started.cmp(&a.started).then_with(|| a.base_id.cmp(&b.base_id)));
         summaries.truncate(self.limit.unwrap_or(usize::MAX));
         summaries
     }

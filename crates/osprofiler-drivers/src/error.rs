@@ -35,11 +35,7 @@ impl Error {
     /// Makes an error; `message` says what was given, what was expected and what to do, in lower
     /// case and without a final stop.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            source: None,
-        }
+        Self { kind, message: message.into(), source: None }
     }
 
     /// Adds the cause.

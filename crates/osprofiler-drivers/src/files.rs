@@ -12,10 +12,7 @@ pub(crate) fn create_private(path: &Path) -> Result<(), Error> {
     let folder = folder_of(path);
     if !folder.is_dir() {
         private_folders().create(folder).map_err(|cause| {
-            error(
-                &format!("cannot create folder `{}`", folder.display()),
-                cause,
-            )
+            error(&format!("cannot create folder `{}`", folder.display()), cause)
         })?;
     }
     match create_new_private(path) {
@@ -39,14 +36,9 @@ pub(crate) fn create_new_private(path: &Path) -> io::Result<File> {
 pub(crate) fn sync_folder(path: &Path) -> Result<(), Error> {
     // Other systems cannot open a folder as a file.
     #[cfg(unix)]
-    File::open(folder_of(path))
-        .and_then(|folder| folder.sync_all())
-        .map_err(|cause| {
-            error(
-                &format!("cannot make `{}` durable in its folder", path.display()),
-                cause,
-            )
-        })?;
+    File::open(folder_of(path)).and_then(|folder| folder.sync_all()).map_err(|cause| {
+        error(&format!("cannot make `{}` durable in its folder", path.display()), cause)
+    })?;
     Ok(())
 }
 
@@ -104,19 +96,14 @@ fn must_be_file(path: &Path) -> Result<(), Error> {
     if path.is_dir() {
         return Err(Error::new(
             ErrorKind::ConnectionString,
-            format!(
-                "`{}` is a folder, expected a file; add a file name to it",
-                path.display()
-            ),
+            format!("`{}` is a folder, expected a file; add a file name to it", path.display()),
         ));
     }
     Ok(())
 }
 
 fn folder_of(path: &Path) -> &Path {
-    path.parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn private_folders() -> DirBuilder {

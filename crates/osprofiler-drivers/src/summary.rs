@@ -53,9 +53,7 @@ impl Root {
             project: text(&view.project),
             service: text(&view.service),
             host: text(&view.host),
-            request: method
-                .zip(path)
-                .map(|(method, path)| format!("{method} {path}")),
+            request: method.zip(path).map(|(method, path)| format!("{method} {path}")),
         }
     }
 }
@@ -105,17 +103,13 @@ impl Summarizer {
     /// The summaries, in no order.
     #[must_use]
     pub fn into_summaries(self) -> Vec<TraceSummary> {
-        self.traces
-            .into_iter()
-            .map(|(base_id, trace)| trace.summary(base_id))
-            .collect()
+        self.traces.into_iter().map(|(base_id, trace)| trace.summary(base_id)).collect()
     }
 
     fn trace(&mut self, base_id: &Id) -> &mut TraceSummarizer {
         // `entry` would clone the id of every record.
         if !self.traces.contains_key(base_id) {
-            self.traces
-                .insert(base_id.clone(), TraceSummarizer::default());
+            self.traces.insert(base_id.clone(), TraceSummarizer::default());
         }
         self.traces.get_mut(base_id).expect("it was just inserted")
     }
@@ -195,11 +189,7 @@ impl TraceSummarizer {
         let points = self.points.len() as u64;
         let unfinished = self.points.values().filter(|point| !point.stopped).count() as u64;
         let tally = self.into_tally().expect("a trace is known by a record");
-        TraceSummary {
-            points,
-            unfinished,
-            ..tally.summary(base_id)
-        }
+        TraceSummary { points, unfinished, ..tally.summary(base_id) }
     }
 
     fn count(&mut self, trace_id: &Id, rank: Rank, has_failed: impl FnOnce() -> bool) {
@@ -258,11 +248,7 @@ impl Tally {
             starts: self.starts + later.starts,
             stops: self.stops + later.stops,
             errors: self.errors + later.errors,
-            first: if later.first.rank < self.first.rank {
-                later.first
-            } else {
-                self.first
-            },
+            first: if later.first.rank < self.first.rank { later.first } else { self.first },
         }
     }
 
@@ -270,10 +256,7 @@ impl Tally {
         TraceSummary {
             base_id,
             started: self.started,
-            duration_us: self
-                .ended
-                .as_micros()
-                .saturating_sub(self.started.as_micros()),
+            duration_us: self.ended.as_micros().saturating_sub(self.started.as_micros()),
             points: self.starts.max(self.stops),
             unfinished: self.starts.saturating_sub(self.stops),
             errors: self.errors,
@@ -310,22 +293,12 @@ mod tests {
 
     fn trace() -> Vec<Record> {
         let mut request = record("wsgi", Phase::Start, "1", 100);
-        request.info = Info::new().with_info(
-            "request",
-            Info::new().with("method", "GET").with("path", "/v3"),
-        );
+        request.info =
+            Info::new().with_info("request", Info::new().with("method", "GET").with("path", "/v3"));
         let mut failed = record("db", Phase::Stop, "2", 900);
         failed.info = Info::new().with("etype", "KeyError");
-        let nested = Record {
-            parent_id: "1".into(),
-            ..record("db", Phase::Start, "2", 100)
-        };
-        vec![
-            nested,
-            failed,
-            request,
-            record("rpc", Phase::Start, "3", 150),
-        ]
+        let nested = Record { parent_id: "1".into(), ..record("db", Phase::Start, "2", 100) };
+        vec![nested, failed, request, record("rpc", Phase::Start, "3", 150)]
     }
 
     fn expected() -> TraceSummary {
@@ -383,16 +356,7 @@ mod tests {
     fn a_start_that_comes_late_replaces_the_stop_that_stood_in_for_the_root() {
         let mut summarizer = Summarizer::default();
         summarizer.add(&record("inner", Phase::Stop, "2", 50));
-        assert_eq!(
-            summarizer
-                .trace(&"b".into())
-                .first
-                .as_ref()
-                .unwrap()
-                .root
-                .name,
-            "inner"
-        );
+        assert_eq!(summarizer.trace(&"b".into()).first.as_ref().unwrap().root.name, "inner");
         summarizer.add(&record("outer", Phase::Start, "1", 60));
         assert_eq!(summarizer.into_summaries()[0].root.name, "outer");
     }

@@ -21,12 +21,7 @@ fn store() -> (TempDir, PathBuf, String) {
 }
 
 fn append(path: &Path, bytes: &[u8]) {
-    OpenOptions::new()
-        .append(true)
-        .open(path)
-        .unwrap()
-        .write_all(bytes)
-        .unwrap();
+    OpenOptions::new().append(true).open(path).unwrap().write_all(bytes).unwrap();
 }
 
 #[test]
@@ -54,10 +49,7 @@ fn lines_that_are_no_records_are_skipped_counted_and_kept() {
     let mut writer = writer(&connection).unwrap();
     writer.write(&[record("b", 0), record("c", 0)]).unwrap();
     append(&path, b"# a remark\n\n\xff\xfe\n[1]\r\n");
-    append(
-        &path,
-        format!("{}\r\n", record("b", 1).to_json()).as_bytes(),
-    );
+    append(&path, format!("{}\r\n", record("b", 1).to_json()).as_bytes());
     let mut reader = reader(&connection).unwrap();
     assert_eq!(reader.list(&ListQuery::default()).unwrap().len(), 2);
     assert_eq!(reader.skipped(), 3);
@@ -65,10 +57,7 @@ fn lines_that_are_no_records_are_skipped_counted_and_kept() {
 
     assert!(writer.delete(&"b".into()).unwrap());
     let rest = format!("{}\n# a remark\n\n", record("c", 0).to_json());
-    assert_eq!(
-        fs::read(&path).unwrap(),
-        [rest.as_bytes(), b"\xff\xfe\n[1]\r\n"].concat()
-    );
+    assert_eq!(fs::read(&path).unwrap(), [rest.as_bytes(), b"\xff\xfe\n[1]\r\n"].concat());
 }
 
 #[test]
@@ -106,10 +95,7 @@ fn nothing_is_lost_by_those_who_write_while_another_deletes() {
         assert_eq!(read(&mut *reader, base_id).unwrap().len(), 60);
     }
     assert_eq!(read(&mut *reader, "deleted").unwrap().len(), 0);
-    let left: Vec<_> = fs::read_dir(folder.path())
-        .unwrap()
-        .map(|e| e.unwrap().path())
-        .collect();
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().path()).collect();
     assert_eq!(left, [path], "the copy was moved into place");
 }
 

@@ -13,10 +13,7 @@ use osprofiler_drivers::{Error, ErrorKind};
 fn assert_one_line(error: &Error, kind: ErrorKind, path: &str) {
     let message = error.to_string();
     assert_eq!(error.kind(), kind, "{message}");
-    assert!(
-        message.contains(path) && !message.contains('\n'),
-        "{message}"
-    );
+    assert!(message.contains(path) && !message.contains('\n'), "{message}");
 }
 
 #[test]
@@ -25,15 +22,9 @@ fn a_folder_is_not_taken_for_a_store() {
     let path = folder.path().to_str().unwrap();
     for scheme in ["file", "sqlite"] {
         let connection = format!("{scheme}://{path}");
-        for error in [
-            writer(&connection).err().unwrap(),
-            reader(&connection).err().unwrap(),
-        ] {
+        for error in [writer(&connection).err().unwrap(), reader(&connection).err().unwrap()] {
             assert_one_line(&error, ErrorKind::ConnectionString, path);
-            assert!(
-                error.to_string().contains("is a folder, expected a file"),
-                "{error}"
-            );
+            assert!(error.to_string().contains("is a folder, expected a file"), "{error}");
         }
     }
 }
@@ -46,10 +37,7 @@ fn a_file_is_not_taken_for_a_folder() {
     for path in [file.join("traces"), file.join("deep/traces")] {
         for scheme in ["file", "sqlite"] {
             let connection = format!("{scheme}://{}", path.display());
-            for error in [
-                writer(&connection).err().unwrap(),
-                reader(&connection).err().unwrap(),
-            ] {
+            for error in [writer(&connection).err().unwrap(), reader(&connection).err().unwrap()] {
                 assert_one_line(&error, ErrorKind::Storage, file.to_str().unwrap());
                 assert!(error.source().is_some(), "the cause is given");
             }
@@ -61,9 +49,7 @@ fn a_file_is_not_taken_for_a_folder() {
 #[test]
 fn a_place_where_nothing_can_be_made_is_named() {
     for scheme in ["file", "sqlite"] {
-        let error = writer(&format!("{scheme}:///proc/self/traces"))
-            .err()
-            .unwrap();
+        let error = writer(&format!("{scheme}:///proc/self/traces")).err().unwrap();
         assert_one_line(&error, ErrorKind::Storage, "/proc/self/traces");
     }
 }
@@ -71,9 +57,6 @@ fn a_place_where_nothing_can_be_made_is_named() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_an_error_of_the_batch() {
-    let error = writer("file:///dev/full")
-        .unwrap()
-        .write(&[common::record("b", 0)])
-        .unwrap_err();
+    let error = writer("file:///dev/full").unwrap().write(&[common::record("b", 0)]).unwrap_err();
     assert_one_line(&error, ErrorKind::Storage, "/dev/full");
 }

@@ -29,30 +29,12 @@ fn main() {
         return write_batches(connection, base_id, batches.parse().unwrap());
     }
     let tests: [(&str, fn()); 6] = [
-        (
-            "processes_that_write_at_once_lose_nothing",
-            processes_that_write_at_once_lose_nothing,
-        ),
-        (
-            "processes_may_make_the_store_at_once",
-            processes_may_make_the_store_at_once,
-        ),
-        (
-            "a_reader_reads_whole_batches_while_others_write",
-            whole_batches_while_others_write,
-        ),
-        (
-            "an_sqlite_store_survives_writers_that_are_killed",
-            sqlite_survives_killed_writers,
-        ),
-        (
-            "a_file_survives_writers_that_are_killed",
-            file_survives_killed_writers,
-        ),
-        (
-            "the_default_store_is_in_the_data_folder",
-            the_default_store_is_in_the_data_folder,
-        ),
+        ("processes_that_write_at_once_lose_nothing", processes_that_write_at_once_lose_nothing),
+        ("processes_may_make_the_store_at_once", processes_may_make_the_store_at_once),
+        ("a_reader_reads_whole_batches_while_others_write", whole_batches_while_others_write),
+        ("an_sqlite_store_survives_writers_that_are_killed", sqlite_survives_killed_writers),
+        ("a_file_survives_writers_that_are_killed", file_survives_killed_writers),
+        ("the_default_store_is_in_the_data_folder", the_default_store_is_in_the_data_folder),
     ];
     for (name, test) in tests {
         test();
@@ -65,10 +47,7 @@ fn write_batches(connection: &str, base_id: &str, batches: i64) {
     let mut writer = writer(connection).unwrap();
     for batch in 0..batches {
         let mut records = batch_of(base_id, batch);
-        records.push(Record {
-            base_id: "shared".into(),
-            ..records[0].clone()
-        });
+        records.push(Record { base_id: "shared".into(), ..records[0].clone() });
         writer.write(&records).unwrap();
         println!("{}", batch + 1);
     }
@@ -76,9 +55,7 @@ fn write_batches(connection: &str, base_id: &str, batches: i64) {
 
 fn batch_of(base_id: &str, batch: i64) -> Vec<Record> {
     let first = batch * RECORDS_PER_BATCH;
-    (first..first + RECORDS_PER_BATCH)
-        .map(|at| record(base_id, at))
-        .collect()
+    (first..first + RECORDS_PER_BATCH).map(|at| record(base_id, at)).collect()
 }
 
 /// A started process; it does not outlive its test.
@@ -97,10 +74,7 @@ impl Started {
 
     fn succeed(mut self) {
         let acknowledged = self.acknowledged();
-        assert!(
-            self.0.wait().unwrap().success(),
-            "it ended after {acknowledged} batches"
-        );
+        assert!(self.0.wait().unwrap().success(), "it ended after {acknowledged} batches");
     }
 
     /// Kills it; gives the number of batches that were acknowledged.
@@ -112,10 +86,7 @@ impl Started {
 
     fn acknowledged(&mut self) -> i64 {
         let output = BufReader::new(self.0.stdout.as_mut().unwrap());
-        output
-            .lines()
-            .last()
-            .map_or(0, |line| line.unwrap().parse().unwrap())
+        output.lines().last().map_or(0, |line| line.unwrap().parse().unwrap())
     }
 
     /// Waits until the first batch is acknowledged.
@@ -145,10 +116,7 @@ fn assert_batches(found: &[String], base_id: &str, batches: i64) {
     let found: HashSet<&str> = found.iter().map(String::as_str).collect();
     for batch in 0..batches {
         for record in batch_of(base_id, batch) {
-            assert!(
-                found.contains(&*record.to_json()),
-                "batch {batch} of {batches} is lost"
-            );
+            assert!(found.contains(&*record.to_json()), "batch {batch} of {batches} is lost");
         }
     }
 }
@@ -173,14 +141,8 @@ fn processes_that_write_at_once_lose_nothing() {
         assert_eq!(read(&mut *reader, "shared").unwrap().len(), shared);
         let summaries = reader.list(&ListQuery::default()).unwrap();
         assert_eq!(summaries.len(), PROCESSES + 1);
-        let summary = summaries
-            .iter()
-            .find(|summary| summary.base_id == "shared".into());
-        assert_eq!(
-            summary.unwrap().points,
-            shared as u64,
-            "points of the shared trace"
-        );
+        let summary = summaries.iter().find(|summary| summary.base_id == "shared".into());
+        assert_eq!(summary.unwrap().points, shared as u64, "points of the shared trace");
     }
 }
 
@@ -188,14 +150,10 @@ fn processes_may_make_the_store_at_once() {
     for _ in 0..5 {
         let folder = tempfile::tempdir().unwrap();
         let store = connection("sqlite", &folder.path().join("new/folder"));
-        let started: Vec<Started> = (0..6)
-            .map(|at| Started::new(&store, &format!("writer-{at}"), 1))
-            .collect();
+        let started: Vec<Started> =
+            (0..6).map(|at| Started::new(&store, &format!("writer-{at}"), 1)).collect();
         started.into_iter().for_each(Started::succeed);
-        assert_eq!(
-            read(&mut *reader(&store).unwrap(), "shared").unwrap().len(),
-            6
-        );
+        assert_eq!(read(&mut *reader(&store).unwrap(), "shared").unwrap().len(), 6);
     }
 }
 
@@ -246,9 +204,7 @@ fn sqlite_survives_killed_writers() {
     let folder = tempfile::tempdir().unwrap();
     survive_killed_writers(&connection("sqlite", folder.path()), || {
         let db = rusqlite::Connection::open(folder.path().join("traces")).unwrap();
-        let checked: String = db
-            .query_row("PRAGMA integrity_check", [], |row| row.get(0))
-            .unwrap();
+        let checked: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(checked, "ok");
     });
 }
@@ -261,17 +217,9 @@ fn file_survives_killed_writers() {
 fn the_default_store_is_in_the_data_folder() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(env::current_exe().unwrap());
-    command
-        .args(["--write", "sqlite://", "writer", "1"])
-        .env("XDG_DATA_HOME", folder.path());
+    command.args(["--write", "sqlite://", "writer", "1"]).env("XDG_DATA_HOME", folder.path());
     Started::from(command).succeed();
-    let store = format!(
-        "sqlite://{}",
-        folder.path().join("osprofiler/traces.db").display()
-    );
-    assert_eq!(
-        read(&mut *reader(&store).unwrap(), "shared").unwrap().len(),
-        1
-    );
+    let store = format!("sqlite://{}", folder.path().join("osprofiler/traces.db").display());
+    assert_eq!(read(&mut *reader(&store).unwrap(), "shared").unwrap().len(), 1);
     std::io::stdout().flush().unwrap();
 }

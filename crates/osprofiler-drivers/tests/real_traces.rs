@@ -10,13 +10,8 @@ use common::{read, reader, writer};
 use osprofiler_drivers::ListQuery;
 use osprofiler_wire::{Record, RecordView};
 
-const TRACES: [&str; 5] = [
-    "image-list",
-    "server-create",
-    "server-create-novalidhost",
-    "token-issue",
-    "volume-create",
-];
+const TRACES: [&str; 5] =
+    ["image-list", "server-create", "server-create-novalidhost", "token-issue", "volume-create"];
 
 #[test]
 fn real_traces_come_back_byte_for_byte_and_are_listed() {
@@ -31,28 +26,17 @@ fn real_traces_come_back_byte_for_byte_and_are_listed() {
         for name in TRACES {
             let text = fs::read_to_string(format!("../../tests/data/traces/{name}.records.jsonl"))
                 .unwrap();
-            let records: Vec<Record> = text
-                .lines()
-                .map(|line| (&RecordView::parse(line).unwrap()).into())
-                .collect();
-            records
-                .chunks(100)
-                .for_each(|batch| writer.write(batch).unwrap());
+            let records: Vec<Record> =
+                text.lines().map(|line| (&RecordView::parse(line).unwrap()).into()).collect();
+            records.chunks(100).for_each(|batch| writer.write(batch).unwrap());
 
             let mut reader = reader(&store).unwrap();
             let base_id = &records[0].base_id;
             let found = read(&mut *reader, &base_id.to_string()).unwrap();
             assert!(found.iter().eq(text.lines()), "{name} in {store}");
             let summaries = reader.list(&ListQuery::default()).unwrap();
-            let summary = summaries
-                .iter()
-                .find(|summary| summary.base_id == *base_id)
-                .unwrap();
-            assert_eq!(
-                summary.points,
-                records.len() as u64 / 2,
-                "{name} in {store}"
-            );
+            let summary = summaries.iter().find(|summary| summary.base_id == *base_id).unwrap();
+            assert_eq!(summary.points, records.len() as u64 / 2, "{name} in {store}");
             assert_eq!(summary.unfinished, 0);
             assert_eq!(summary.root.request.as_deref(), Some("GET /v3"));
         }

@@ -23,54 +23,33 @@ fn store() -> (TempDir, PathBuf, String) {
 /// Opens the file in both ways, expects both to fail and the folder to stay as it is.
 fn refused(path: &Path, connection: &str) -> [Error; 2] {
     let before = fs::read(path).unwrap();
-    let errors = [
-        writer(connection).err().unwrap(),
-        reader(connection).err().unwrap(),
-    ];
+    let errors = [writer(connection).err().unwrap(), reader(connection).err().unwrap()];
     assert!(fs::read(path).unwrap() == before, "it is left as it was");
     for error in &errors {
         assert_eq!(error.kind(), ErrorKind::Storage);
-        assert!(
-            error.to_string().contains(path.to_str().unwrap()),
-            "{error}"
-        );
+        assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
     }
     errors
 }
 
 fn files_in(folder: &Path) -> Vec<PathBuf> {
-    fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect()
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
 #[test]
 fn a_store_of_a_newer_version_is_refused_and_left_as_it_is() {
     let (_folder, path, connection) = store();
-    writer(&connection)
-        .unwrap()
-        .write(&[record("b", 0)])
-        .unwrap();
-    Connection::open(&path)
-        .unwrap()
-        .pragma_update(None, "user_version", 2)
-        .unwrap();
+    writer(&connection).unwrap().write(&[record("b", 0)]).unwrap();
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 2).unwrap();
     for error in refused(&path, &connection) {
-        assert!(
-            error.to_string().contains("version 2, expected 1"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("version 2, expected 1"), "{error}");
     }
 }
 
 #[test]
 fn an_sqlite_file_of_another_program_is_refused_and_left_as_it_is() {
     let (_folder, path, connection) = store();
-    Connection::open(&path)
-        .unwrap()
-        .execute_batch("CREATE TABLE cats (name TEXT)")
-        .unwrap();
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE cats (name TEXT)").unwrap();
     for error in refused(&path, &connection) {
         assert!(error.to_string().contains("another program"), "{error}");
     }
@@ -92,10 +71,7 @@ fn a_reader_of_a_missing_store_says_what_to_do_and_makes_nothing() {
     let (folder, _path, connection) = store();
     let error = reader(&connection).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    assert!(
-        error.to_string().contains("check the connection string"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("check the connection string"), "{error}");
     assert_eq!(files_in(folder.path()), [""; 0].map(PathBuf::from));
 }
 
@@ -103,18 +79,9 @@ fn a_reader_of_a_missing_store_says_what_to_do_and_makes_nothing() {
 fn an_empty_file_becomes_a_store() {
     let (_folder, path, connection) = store();
     fs::write(&path, "").unwrap();
-    assert_eq!(
-        reader(&connection).err().unwrap().kind(),
-        ErrorKind::NotFound
-    );
-    writer(&connection)
-        .unwrap()
-        .write(&[record("b", 0)])
-        .unwrap();
-    assert_eq!(
-        read(&mut *reader(&connection).unwrap(), "b").unwrap().len(),
-        1
-    );
+    assert_eq!(reader(&connection).err().unwrap().kind(), ErrorKind::NotFound);
+    writer(&connection).unwrap().write(&[record("b", 0)]).unwrap();
+    assert_eq!(read(&mut *reader(&connection).unwrap(), "b").unwrap().len(), 1);
 }
 
 #[cfg(unix)]
@@ -124,9 +91,7 @@ fn who_has_a_store_open_notices_that_it_was_removed() {
     let mut writer = writer(&connection).unwrap();
     writer.write(&[record("b", 0)]).unwrap();
     let mut reader = reader(&connection).unwrap();
-    files_in(folder.path())
-        .iter()
-        .for_each(|path| fs::remove_file(path).unwrap());
+    files_in(folder.path()).iter().for_each(|path| fs::remove_file(path).unwrap());
     let error = read(&mut *reader, "b").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
 
@@ -164,23 +129,13 @@ fn the_tables_are_those_of_the_docs() {
         )
         .unwrap();
     let lines = String::from_utf8(zstd::decode_all(&chunk[..]).unwrap()).unwrap();
-    assert_eq!(
-        lines,
-        format!("{}\n{}\n", records[0].to_json(), records[1].to_json())
-    );
+    assert_eq!(lines, format!("{}\n{}\n", records[0].to_json(), records[1].to_json()));
     let docs = fs::read_to_string("../../docs/drivers.md").unwrap();
-    let mut statements = db
-        .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")
-        .unwrap();
-    let statements = statements
-        .query_map([], |row| row.get::<_, String>(0))
-        .unwrap();
+    let mut statements = db.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL").unwrap();
+    let statements = statements.query_map([], |row| row.get::<_, String>(0)).unwrap();
     let one_space = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     for sql in statements.map(Result::unwrap) {
-        assert!(
-            one_space(&docs).contains(&one_space(&sql)),
-            "the docs lack {sql}"
-        );
+        assert!(one_space(&docs).contains(&one_space(&sql)), "the docs lack {sql}");
     }
 }
 
@@ -197,10 +152,7 @@ fn a_large_trace_is_stored_in_pieces() {
         .query_row("SELECT count(*) FROM chunk", [], |row| row.get(0))
         .unwrap();
     assert_eq!(chunks, 3, "3 MB in pieces of 1 MiB");
-    assert_eq!(
-        read(&mut *reader(&connection).unwrap(), "b").unwrap().len(),
-        30
-    );
+    assert_eq!(read(&mut *reader(&connection).unwrap(), "b").unwrap().len(), 30);
 }
 
 #[test]
@@ -208,9 +160,7 @@ fn damage_to_a_chunk_is_named_and_costs_nothing_else() {
     let (_folder, path, connection) = store();
     let mut writer = writer(&connection).unwrap();
     for at in 0..3 {
-        writer
-            .write(&[record("hurt", at), record("sound", at)])
-            .unwrap();
+        writer.write(&[record("hurt", at), record("sound", at)]).unwrap();
     }
     let db = Connection::open(&path).unwrap();
     let second = "id = (SELECT chunk.id FROM chunk JOIN trace ON trace.id = chunk.trace
@@ -232,16 +182,8 @@ fn damage_to_a_chunk_is_named_and_costs_nothing_else() {
         let error = reader
             .read(&"hurt".into(), &mut |json| found.push(json.to_owned()))
             .expect_err("the damage is seen");
-        assert!(
-            error
-                .to_string()
-                .starts_with("1 of the 3 chunks of trace `hurt` in `"),
-            "{error}"
-        );
-        assert_eq!(
-            found,
-            [record("hurt", 0).to_json(), record("hurt", 2).to_json()]
-        );
+        assert!(error.to_string().starts_with("1 of the 3 chunks of trace `hurt` in `"), "{error}");
+        assert_eq!(found, [record("hurt", 0).to_json(), record("hurt", 2).to_json()]);
         assert_eq!(read(&mut *reader, "sound").unwrap().len(), 3);
         assert_eq!(reader.list(&ListQuery::default()).unwrap().len(), 2);
     }
@@ -250,10 +192,7 @@ fn damage_to_a_chunk_is_named_and_costs_nothing_else() {
 #[test]
 fn lists_and_reads_use_an_index() {
     let (_folder, path, connection) = store();
-    writer(&connection)
-        .unwrap()
-        .write(&[record("b", 0)])
-        .unwrap();
+    writer(&connection).unwrap().write(&[record("b", 0)]).unwrap();
     let db = Connection::open(&path).unwrap();
     for (index, sql) in [
         (
@@ -268,11 +207,8 @@ fn lists_and_reads_use_an_index() {
         ("chunk_trace", "SELECT id FROM chunk WHERE trace = 1"),
     ] {
         let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let steps: Vec<String> = plan
-            .query_map([], |row| row.get(3))
-            .unwrap()
-            .map(Result::unwrap)
-            .collect();
+        let steps: Vec<String> =
+            plan.query_map([], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
         assert!(steps.len() == 1 && steps[0].contains(index), "{steps:?}");
     }
 }

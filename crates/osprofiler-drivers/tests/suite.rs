@@ -10,10 +10,7 @@ fn the_memory_driver_passes_the_suite() {
 #[test]
 fn the_file_driver_passes_the_suite() {
     let folder = tempfile::tempdir().unwrap();
-    let connection = format!(
-        "file://{}",
-        folder.path().join("new/traces.jsonl").display()
-    );
+    let connection = format!("file://{}", folder.path().join("new/traces.jsonl").display());
     assert_eq!(drivers::run(&connection).skipped, [""; 0]);
 }
 

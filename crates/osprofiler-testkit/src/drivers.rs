@@ -41,9 +41,7 @@ pub struct Outcome {
 /// string has no driver in this build.
 pub fn run(connection: &str) -> Outcome {
     let connection: ConnectionString = connection.parse().expect("a connection string");
-    let capabilities = Driver::of(&connection)
-        .expect("a driver of this build")
-        .capabilities;
+    let capabilities = Driver::of(&connection).expect("a driver of this build").capabilities;
     let mut outcome = Outcome::default();
     let mut failed = Vec::new();
     for case in CASES {
@@ -51,19 +49,13 @@ pub fn run(connection: &str) -> Outcome {
             outcome.skipped.push(case.name);
             continue;
         }
-        let store = Store {
-            connection: &connection,
-            capabilities,
-        };
+        let store = Store { connection: &connection, capabilities };
         match catch_unwind(AssertUnwindSafe(|| (case.check)(&store))) {
             Ok(()) => outcome.passed.push(case.name),
             Err(_) => failed.push(case.name),
         }
     }
-    assert!(
-        failed.is_empty(),
-        "`{connection}` fails the suite in {failed:?}"
-    );
+    assert!(failed.is_empty(), "`{connection}` fails the suite in {failed:?}");
     outcome
 }
 
@@ -156,9 +148,7 @@ impl Store<'_> {
 
 fn read(reader: &mut dyn Reader, base_id: &Id) -> Vec<String> {
     let mut found = Vec::new();
-    reader
-        .read(base_id, &mut |json| found.push(json.to_owned()))
-        .expect("a trace is read");
+    reader.read(base_id, &mut |json| found.push(json.to_owned())).expect("a trace is read");
     found
 }
 
@@ -169,10 +159,7 @@ fn texts(records: &[Record]) -> Vec<String> {
 /// An id that no other run of the suite makes.
 fn fresh_id() -> Id {
     static MADE: AtomicU64 = AtomicU64::new(0);
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("a clock after 1970")
-        .as_nanos();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_nanos();
     let made = u128::from(MADE.fetch_add(1, Ordering::Relaxed));
     // The process and the count are in the half that the time, shifted, leaves free.
     Id::from_random((now << 48) ^ (u128::from(std::process::id()) << 16) ^ made)
@@ -181,9 +168,7 @@ fn fresh_id() -> Id {
 /// An instant that no other case uses, later than all traces of the day, as `since` of a list.
 fn fresh_instant() -> Timestamp {
     static TAKEN: AtomicU64 = AtomicU64::new(0);
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("a clock after 1970");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
     let taken = TAKEN.fetch_add(3_600_000_000, Ordering::Relaxed);
     let day = 86_400_000_000;
     Timestamp::from_micros(i64::try_from(now.as_micros()).expect("a clock of our era") + day)
@@ -324,10 +309,7 @@ fn large_infos_come_back(store: &Store<'_>) {
     store.write(&records[..5]);
     store.write(&records[5..]);
     // Not `assert_eq`: nobody wants to read megabytes.
-    assert!(
-        store.read(&base_id) == texts(&records),
-        "6 records of 1 MB come back"
-    );
+    assert!(store.read(&base_id) == texts(&records), "6 records of 1 MB come back");
     store.clean_up(&[base_id]);
 }
 
@@ -347,17 +329,13 @@ fn large_text(seed: u64) -> String {
 
 fn a_batch_of_many_traces_is_taken_apart(store: &Store<'_>) {
     let ids: Vec<Id> = (0..20).map(|_| fresh_id()).collect();
-    let of_all: Vec<Record> = (0..200)
-        .map(|at| record(&ids[at % 20], &fresh_id(), Phase::Start, NOON))
-        .collect();
+    let of_all: Vec<Record> =
+        (0..200).map(|at| record(&ids[at % 20], &fresh_id(), Phase::Start, NOON)).collect();
     store.write(&of_all);
     let mut reader = store.reader();
     for base_id in &ids {
-        let own: Vec<Record> = of_all
-            .iter()
-            .filter(|record| record.base_id == *base_id)
-            .cloned()
-            .collect();
+        let own: Vec<Record> =
+            of_all.iter().filter(|record| record.base_id == *base_id).cloned().collect();
         assert_eq!(read(&mut *reader, base_id), texts(&own));
     }
     store.clean_up(&ids);
@@ -402,9 +380,7 @@ fn write_look_alikes(store: &Store<'_>) -> Vec<Id> {
     let ids = look_alikes();
     let mut writer = store.writer();
     for (at, base_id) in (0_i64..).zip(&ids) {
-        writer
-            .write(&point(base_id, NOON, at))
-            .expect("a batch is written");
+        writer.write(&point(base_id, NOON, at)).expect("a batch is written");
     }
     ids
 }
@@ -429,11 +405,7 @@ fn ids_that_look_alike_are_listed_apart(store: &Store<'_>) {
     for (at, base_id) in (0_i64..).zip(&ids) {
         let summary = summaries.iter().find(|summary| summary.base_id == *base_id);
         let summary = summary.unwrap_or_else(|| panic!("{base_id:?} is listed"));
-        assert_eq!(
-            (summary.points, summary.duration_us),
-            (1, at),
-            "{base_id:?}"
-        );
+        assert_eq!((summary.points, summary.duration_us), (1, at), "{base_id:?}");
     }
     store.clean_up(&ids);
 }
@@ -442,17 +414,11 @@ fn ids_that_look_alike_are_deleted_apart(store: &Store<'_>) {
     let ids = write_look_alikes(store);
     let (mut writer, mut reader) = (store.writer(), store.reader());
     for (at, base_id) in ids.iter().enumerate() {
-        assert!(
-            writer.delete(base_id).expect("a trace is deleted"),
-            "{base_id:?} was there"
-        );
+        assert!(writer.delete(base_id).expect("a trace is deleted"), "{base_id:?} was there");
         for (other_at, other) in ids.iter().enumerate() {
             let expected = if other_at <= at { 0 } else { 2 };
             let left = read(&mut *reader, other).len();
-            assert_eq!(
-                left, expected,
-                "records of {other:?} after {base_id:?} was deleted"
-            );
+            assert_eq!(left, expected, "records of {other:?} after {base_id:?} was deleted");
         }
     }
 }
@@ -460,13 +426,7 @@ fn ids_that_look_alike_are_deleted_apart(store: &Store<'_>) {
 fn nothing_is_read_of_an_unknown_trace(store: &Store<'_>) {
     let known = fresh_id();
     store.write(&point(&known, NOON, 1));
-    for unknown in [
-        fresh_id(),
-        Id::from(""),
-        Id::from("%"),
-        Id::from("*"),
-        Id::from("\0"),
-    ] {
+    for unknown in [fresh_id(), Id::from(""), Id::from("%"), Id::from("*"), Id::from("\0")] {
         assert_eq!(store.read(&unknown), Vec::<String>::new(), "{unknown:?}");
     }
     store.clean_up(&[known]);
@@ -520,9 +480,7 @@ fn writers_at_the_same_time_lose_nothing(store: &Store<'_>) {
                 for at in 0..BATCHES {
                     let mut records = point(own, NOON.later(at), 1).to_vec();
                     records.extend(point(shared, NOON.later(at), 1));
-                    writer
-                        .write(&records)
-                        .expect("a batch is written beside others");
+                    writer.write(&records).expect("a batch is written beside others");
                 }
             });
         }
@@ -535,17 +493,10 @@ fn writers_at_the_same_time_lose_nothing(store: &Store<'_>) {
     assert_eq!(all.len(), 2 * batches * THREADS);
     all.sort();
     all.dedup();
-    assert_eq!(
-        all.len(),
-        2 * batches * THREADS,
-        "no record was written over another"
-    );
+    assert_eq!(all.len(), 2 * batches * THREADS, "no record was written over another");
     if store.capabilities.list {
         let summary = store.summary_of(&shared);
-        assert_eq!(
-            (summary.points, summary.unfinished),
-            ((batches * THREADS) as u64, 0)
-        );
+        assert_eq!((summary.points, summary.unfinished), ((batches * THREADS) as u64, 0));
     }
     store.clean_up(&own);
     store.clean_up(&[shared]);
@@ -559,10 +510,7 @@ fn a_trace_of_one_record_is_listed(store: &Store<'_>) {
     ]);
     for (base_id, unfinished) in [(&started, 1), (&stopped, 0)] {
         let summary = store.summary_of(base_id);
-        assert_eq!(
-            (summary.points, summary.unfinished, summary.errors),
-            (1, unfinished, 0)
-        );
+        assert_eq!((summary.points, summary.unfinished, summary.errors), (1, unfinished, 0));
         assert_eq!((summary.started, summary.duration_us), (NOON, 0));
         assert_eq!(summary.root.name, "db");
     }
@@ -577,9 +525,7 @@ fn request(base_id: &Id) -> (Vec<Record>, TraceSummary) {
     for nested in [&mut failing_start, &mut failing_stop, &mut hanging] {
         nested.parent_id = outer_start.trace_id.clone();
     }
-    let info = Info::new()
-        .with("method", "POST")
-        .with("path", "/v2.1/servers");
+    let info = Info::new().with("method", "POST").with("path", "/v2.1/servers");
     outer_start.name = "wsgi".into();
     outer_start.info = Info::new().with_info("request", info);
     failing_stop.info = Info::new().with("etype", "KeyError").with("message", "'x'");
@@ -598,16 +544,7 @@ fn request(base_id: &Id) -> (Vec<Record>, TraceSummary) {
             request: Some("POST /v2.1/servers".into()),
         },
     };
-    (
-        vec![
-            outer_start,
-            failing_start,
-            failing_stop,
-            hanging,
-            outer_stop,
-        ],
-        summary,
-    )
+    (vec![outer_start, failing_start, failing_stop, hanging, outer_stop], summary)
 }
 
 fn a_list_tells_what_a_trace_was(store: &Store<'_>) {
@@ -619,9 +556,7 @@ fn a_list_tells_what_a_trace_was(store: &Store<'_>) {
     let (records, expected) = request(&one_by_one);
     let mut writer = store.writer();
     for record in &records {
-        writer
-            .write(std::slice::from_ref(record))
-            .expect("a batch is written");
+        writer.write(std::slice::from_ref(record)).expect("a batch is written");
     }
     assert_eq!(store.summary_of(&one_by_one), expected);
     store.clean_up(&[at_once, one_by_one]);
@@ -647,10 +582,7 @@ fn query(set: impl FnOnce(&mut ListQuery)) -> ListQuery {
 }
 
 fn ids_of(summaries: Vec<TraceSummary>) -> Vec<Id> {
-    summaries
-        .into_iter()
-        .map(|summary| summary.base_id)
-        .collect()
+    summaries.into_iter().map(|summary| summary.base_id).collect()
 }
 
 fn a_list_is_newest_first(store: &Store<'_>) {
@@ -675,17 +607,10 @@ fn a_list_can_be_cut(store: &Store<'_>) {
     assert_eq!(list(at, Some(2)), ids[..2]);
     assert_eq!(list(at, Some(usize::MAX)), ids);
     assert_eq!(list(at, Some(0)), []);
-    assert_eq!(
-        list(at.later(2_000_000), None),
-        ids[..3],
-        "`since` is part of it"
-    );
+    assert_eq!(list(at.later(2_000_000), None), ids[..3], "`since` is part of it");
     assert_eq!(list(at.later(2_000_001), None), ids[..2]);
     let few = query(|query| query.limit = Some(3));
-    assert_eq!(
-        store.reader().list(&few).expect("traces are listed").len(),
-        3
-    );
+    assert_eq!(store.reader().list(&few).expect("traces are listed").len(), 3);
     store.clean_up(&ids);
 }
 
@@ -718,11 +643,7 @@ fn records_may_come_in_any_order(store: &Store<'_>) {
             for batch in records.chunks(size) {
                 writer.write(batch).expect("a batch is written");
             }
-            assert_eq!(
-                store.read(&base_id),
-                texts(&records),
-                "the order of storage"
-            );
+            assert_eq!(store.read(&base_id), texts(&records), "the order of storage");
             assert_eq!(store.summary_of(&base_id), expected, "batches of {size}");
             base_id
         })
@@ -755,20 +676,10 @@ fn a_deleted_trace_is_gone_and_the_others_stay(store: &Store<'_>) {
     let ids = write_apart(store, NOON);
     let (mut writer, mut reader) = (store.writer(), store.reader());
     assert!(writer.delete(&ids[2]).expect("a trace is deleted"));
-    assert!(
-        !writer.delete(&ids[2]).expect("nothing is deleted"),
-        "it is gone already"
-    );
-    assert!(
-        !writer.delete(&fresh_id()).expect("nothing is deleted"),
-        "it never was"
-    );
+    assert!(!writer.delete(&ids[2]).expect("nothing is deleted"), "it is gone already");
+    assert!(!writer.delete(&fresh_id()).expect("nothing is deleted"), "it never was");
     let left = [&ids[..2], &ids[3..]].concat();
-    for (base_id, expected) in left
-        .iter()
-        .map(|base_id| (base_id, 2))
-        .chain([(&ids[2], 0)])
-    {
+    for (base_id, expected) in left.iter().map(|base_id| (base_id, 2)).chain([(&ids[2], 0)]) {
         assert_eq!(read(&mut *reader, base_id).len(), expected);
     }
     assert_eq!(ids_of(store.list_of(&ListQuery::default(), &ids)), left);
@@ -782,14 +693,9 @@ fn a_deleted_trace_may_be_written_again(store: &Store<'_>) {
     early.write(&records).expect("a batch is written");
     assert!(store.writer().delete(&base_id).expect("a trace is deleted"));
     let again = point(&base_id, NOON, 5);
-    early
-        .write(&again)
-        .expect("a batch is written by a writer that knew the old trace");
+    early.write(&again).expect("a batch is written by a writer that knew the old trace");
     assert_eq!(store.read(&base_id), texts(&again));
     let summary = store.summary_of(&base_id);
-    assert_eq!(
-        (summary.points, summary.errors, summary.duration_us),
-        (1, 0, 5)
-    );
+    assert_eq!((summary.points, summary.errors, summary.duration_us), (1, 0, 5));
     store.clean_up(&[base_id]);
 }

@@ -14,10 +14,7 @@ pub(super) struct FileReader {
 impl FileReader {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         files::must_exist(path)?;
-        Ok(Self {
-            path: path.to_owned(),
-            skipped: 0,
-        })
+        Ok(Self { path: path.to_owned(), skipped: 0 })
     }
 
     fn scan(&mut self, mut visit: impl FnMut(&[u8]) -> Visited) -> Result<(), Error> {

@@ -17,10 +17,7 @@ pub(super) struct FileWriter {
 
 impl FileWriter {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        let writer = Self {
-            path: path.to_owned(),
-            lines: String::new(),
-        };
+        let writer = Self { path: path.to_owned(), lines: String::new() };
         writer.lock()?;
         Ok(writer)
     }
@@ -88,8 +85,7 @@ impl Writer for FileWriter {
             self.lines.push('\n');
         }
         let file = self.lock()?;
-        self.append(file)
-            .map_err(|cause| self.error("cannot write to", cause))
+        self.append(file).map_err(|cause| self.error("cannot write to", cause))
     }
 
     fn delete(&mut self, base_id: &Id) -> Result<bool, Error> {

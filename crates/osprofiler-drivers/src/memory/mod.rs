@@ -16,23 +16,9 @@ use crate::{Capabilities, ConnectionString, Driver};
 
 pub(crate) const DRIVER: Driver = Driver {
     schemes: &["memory"],
-    capabilities: Capabilities {
-        write: true,
-        read: true,
-        list: true,
-        delete: true,
-        shared: false,
-    },
-    open_writer: |connection, _| {
-        Ok(Box::new(writer::MemoryWriter::new(Store::named(
-            connection,
-        ))))
-    },
-    open_reader: |connection, _| {
-        Ok(Box::new(reader::MemoryReader::new(Store::named(
-            connection,
-        ))))
-    },
+    capabilities: Capabilities { write: true, read: true, list: true, delete: true, shared: false },
+    open_writer: |connection, _| Ok(Box::new(writer::MemoryWriter::new(Store::named(connection)))),
+    open_reader: |connection, _| Ok(Box::new(reader::MemoryReader::new(Store::named(connection)))),
 };
 
 static STORES: LazyLock<Mutex<HashMap<String, Store>>> = LazyLock::new(Mutex::default);
@@ -45,10 +31,7 @@ impl Store {
     fn named(connection: &ConnectionString) -> Self {
         // Nothing that holds one of these locks can leave the store half written.
         let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
-        stores
-            .entry(connection.expose_rest().to_owned())
-            .or_default()
-            .clone()
+        stores.entry(connection.expose_rest().to_owned()).or_default().clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Id, Vec<Record>>> {

@@ -17,10 +17,7 @@ impl Writer for MemoryWriter {
     fn write(&mut self, records: &[Record]) -> Result<(), Error> {
         let mut traces = self.store.lock();
         for record in records {
-            traces
-                .entry(record.base_id.clone())
-                .or_default()
-                .push(record.clone());
+            traces.entry(record.base_id.clone()).or_default().push(record.clone());
         }
         Ok(())
     }

@@ -26,13 +26,7 @@ use crate::{Capabilities, ConnectionString, Driver, Error, ErrorKind, default_co
 
 pub(crate) const DRIVER: Driver = Driver {
     schemes: &["sqlite"],
-    capabilities: Capabilities {
-        write: true,
-        read: true,
-        list: true,
-        delete: true,
-        shared: true,
-    },
+    capabilities: Capabilities { write: true, read: true, list: true, delete: true, shared: true },
     open_writer: |connection, _| Ok(Box::new(writer::SqliteWriter::open(&path_of(connection)?)?)),
     open_reader: |connection, _| Ok(Box::new(reader::SqliteReader::open(&path_of(connection)?)?)),
 };
@@ -49,11 +43,7 @@ fn path_of(connection: &ConnectionString) -> Result<Cow<'_, Path>, Error> {
         }
     };
     // SQLite would make something else of `:memory:` or `file:traces.db`.
-    Ok(if path.is_relative() {
-        Path::new(".").join(path).into()
-    } else {
-        path
-    })
+    Ok(if path.is_relative() { Path::new(".").join(path).into() } else { path })
 }
 
 /// An open store.
@@ -71,12 +61,7 @@ impl Store {
     fn open(path: &Path, connect: Connect) -> Result<Self, Error> {
         let before = file_at(path)?;
         let db = connect(path)?;
-        Ok(Self {
-            db,
-            path: path.to_owned(),
-            id: before.or(file_at(path)?),
-            connect,
-        })
+        Ok(Self { db, path: path.to_owned(), id: before.or(file_at(path)?), connect })
     }
 
     /// Opens the store anew if another file, or none, is where it was: nobody would find what is
@@ -140,10 +125,7 @@ mod tests {
             let cause = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
             let error = error(Path::new("/var/t.db"), "write to", cause);
             assert_eq!(error.is_retryable(), is_retryable, "{error}");
-            assert!(
-                error.to_string().starts_with("cannot write to `/var/t.db`"),
-                "{error}"
-            );
+            assert!(error.to_string().starts_with("cannot write to `/var/t.db`"), "{error}");
         }
     }
 

@@ -13,9 +13,7 @@ pub(super) struct SqliteReader {
 
 impl SqliteReader {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        Ok(Self {
-            store: Store::open(path, connect)?,
-        })
+        Ok(Self { store: Store::open(path, connect)? })
     }
 }
 
@@ -101,9 +99,7 @@ fn list(db: &Connection, query: &ListQuery) -> rusqlite::Result<Vec<TraceSummary
     };
     let since = query.since.map_or(i64::MIN, Timestamp::as_micros);
     // A negative limit is none.
-    let limit = query
-        .limit
-        .map_or(-1, |limit| i64::try_from(limit).unwrap_or(-1));
+    let limit = query.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(-1));
     db.prepare_cached(sql)?
         .query_map([since, limit], |row| {
             let base_id: String = row.get("base_id")?;

@@ -108,12 +108,8 @@ pub(super) fn prepare(db: &mut Connection, path: &Path) -> Result<(), Error> {
     // Another process may have been faster.
     if contents(&transaction, path)? == Contents::Nothing {
         transaction.execute_batch(TABLES).map_err(failed)?;
-        transaction
-            .pragma_update(None, "application_id", APPLICATION_ID)
-            .map_err(failed)?;
-        transaction
-            .pragma_update(None, "user_version", VERSION)
-            .map_err(failed)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+        transaction.pragma_update(None, "user_version", VERSION).map_err(failed)?;
     }
     transaction.commit().map_err(failed)
 }
@@ -170,14 +166,7 @@ pub(super) fn tally_of(row: &Row<'_>) -> rusqlite::Result<Tally> {
 
 /// Writes the summary of a trace, in place of the one it may have; gives the key of its row.
 pub(super) fn put_tally(db: &Connection, base_id: &str, tally: &Tally) -> rusqlite::Result<i64> {
-    let Tally {
-        started,
-        ended,
-        starts,
-        stops,
-        errors,
-        first: First { rank, root },
-    } = tally;
+    let Tally { started, ended, starts, stops, errors, first: First { rank, root } } = tally;
     db.prepare_cached(
         "INSERT INTO trace (
              base_id, started_us, ended_us, starts, stops, errors,

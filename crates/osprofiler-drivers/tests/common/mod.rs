@@ -19,10 +19,7 @@ pub(crate) fn record(base_id: &str, at: i64) -> Record {
         trace_id: Id::from(format!("{base_id}.{at}")),
         timestamp: Timestamp::from_micros(1_767_355_200_000_000 + at),
         info: Info::new().with("db", &format!("SELECT {at}")),
-        origin: Arc::new(Origin {
-            host: "ctl1".into(),
-            ..Origin::default()
-        }),
+        origin: Arc::new(Origin { host: "ctl1".into(), ..Origin::default() }),
         source: None,
     }
 }
