@@ -47,10 +47,8 @@ pub(crate) fn arguments(sig: &Signature) -> Vec<Argument> {
         let FnArg::Typed(input) = input else { continue };
         let mut bound = Bound(Vec::new());
         bound.visit_pat_mut(&mut input.pat.clone());
-        arguments.extend(bound.0.into_iter().map(|name| Argument {
-            cfgs: cfgs(&input.attrs),
-            name,
-        }));
+        arguments
+            .extend(bound.0.into_iter().map(|name| Argument { cfgs: cfgs(&input.attrs), name }));
     }
     arguments
 }
@@ -71,11 +69,8 @@ impl VisitMut for Bound {
 
 /// Checks that whatever `skip` and `show` name is an argument of one of the functions.
 pub(crate) fn check_names(options: &Options, functions: &[&Signature]) -> Result<()> {
-    let known: Vec<Ident> = functions
-        .iter()
-        .flat_map(|sig| arguments(sig))
-        .map(|argument| argument.name)
-        .collect();
+    let known: Vec<Ident> =
+        functions.iter().flat_map(|sig| arguments(sig)).map(|argument| argument.name).collect();
     let named = options.skip.iter().chain(&options.show);
     named
         .filter(|name| !known.contains(name))

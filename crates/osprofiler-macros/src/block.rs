@@ -94,22 +94,17 @@ impl BlockOptions {
 /// Adds the points of the method's own attributes, and around them that of the block.
 fn add_points(method: &mut ImplItemFn, options: &BlockOptions) -> Result<()> {
     let own: Vec<Attribute> = method.attrs.extract_if(.., |attr| is_trace(attr)).collect();
-    let body = Body::of(method);
+    let mut body = Body::of(method);
     for attr in &own {
         match TraceOptions::of(attr)? {
             TraceOptions::Skip => return Ok(()),
             TraceOptions::Trace(own) => {
                 options.check_single(attr)?;
-                function::trace(method, body, &own)?;
+                function::trace(method, &mut body, &own)?;
             }
         }
     }
-    add_point(
-        method,
-        body,
-        &options.options,
-        &type_place(&parse_quote!(Self)),
-    );
+    add_point(method, &mut body, &options.options, &type_place(&parse_quote!(Self)));
     Ok(())
 }
 
@@ -119,12 +114,7 @@ pub(crate) fn is_skip(attr: &Attribute) -> bool {
 
 /// Whether an attribute is our `#[trace]`, as far as its path tells.
 pub(crate) fn is_trace(attr: &Attribute) -> bool {
-    let names: Vec<&Ident> = attr
-        .path()
-        .segments
-        .iter()
-        .map(|part| &part.ident)
-        .collect();
+    let names: Vec<&Ident> = attr.path().segments.iter().map(|part| &part.ident).collect();
     match names[..] {
         [name] => name == "trace",
         [crate_name, name] => crate_name == "osprofiler" && name == "trace",

@@ -4,8 +4,8 @@ use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::{
     Attribute, Error, FnArg, GenericArgument, GenericParam, Generics, ImplItemFn, ItemTrait, Pat,
-    PathArguments, Result, ReturnType, Safety, Signature, TraitItem, TraitItemConst, TraitItemFn,
-    TraitItemType, Type, TypeParamBound, WherePredicate, parse_quote,
+    PathArguments, Receiver, ReceiverKind, Result, ReturnType, Safety, Signature, TraitItem,
+    TraitItemConst, TraitItemFn, TraitItemType, Type, TypeParamBound, WherePredicate, parse_quote,
 };
 
 use crate::arguments::{cfgs, check_names};
@@ -42,10 +42,7 @@ fn implementation(options: &BlockOptions, item: &ItemTrait) -> Result<TokenStrea
             Err(error) => failed.note(Err(error)),
         }
     }
-    failed.note(check_names(
-        &options.options,
-        &traced.iter().collect::<Vec<_>>(),
-    ));
+    failed.note(check_names(&options.options, &traced.iter().collect::<Vec<_>>()));
 
     let Delegate { inner, path, .. } = &delegate;
     let (generics, predicates) = delegate.generics(&item.generics);
@@ -104,9 +101,7 @@ impl<'a> Delegate<'a> {
         let predicates = generics.where_clause.iter().flat_map(|it| &it.predicates);
         (
             generics.params.iter().map(without_default).collect(),
-            predicates
-                .map(|predicate| self.of_inner(predicate.to_token_stream()))
-                .collect(),
+            predicates.map(|predicate| self.of_inner(predicate.to_token_stream())).collect(),
         )
     }
 
@@ -165,7 +160,7 @@ impl<'a> Delegate<'a> {
         let arguments = name_arguments(&mut sig);
         let call = self.call(&sig, &arguments);
         let inner = self.inner.clone();
-        let (body, block) = self.body(&sig, &call);
+        let (mut body, block) = self.body(&sig, &call);
         let mut function = ImplItemFn {
             attrs: cfgs(&method.attrs),
             vis: syn::Visibility::Inherited,
@@ -176,7 +171,7 @@ impl<'a> Delegate<'a> {
         if self.selects(method)? {
             traced.push(function.sig.clone());
             let place = type_place(&parse_quote!(#inner));
-            add_point(&mut function, body, &self.options.options, &place);
+            add_point(&mut function, &mut body, &self.options.options, &place);
         }
         Ok(function.into_token_stream())
     }
@@ -219,11 +214,10 @@ impl<'a> Delegate<'a> {
             return (Body::Async, quote!({ #result }));
         }
         match returned {
-            Returned::Future => (Body::Future, quote!({ #call })),
-            Returned::BoxedFuture => (
-                Body::Future,
-                quote!({ ::osprofiler::__private::Box::pin(#call) }),
-            ),
+            Returned::Future => (Body::Future(0), quote!({ #call })),
+            Returned::BoxedFuture => {
+                (Body::Future(0), quote!({ ::osprofiler::__private::Box::pin(#call) }))
+            }
             _ => {
                 let result = returned.wrap(call.clone());
                 (Body::Sync, quote!({ #result }))
@@ -336,14 +330,11 @@ fn name_arguments(sig: &mut Signature) -> Vec<TokenStream> {
 
 /// A method's own parameters, named where inference may not find them.
 fn turbofish(generics: &Generics) -> TokenStream {
-    let names = generics
-        .params
-        .iter()
-        .filter_map(|parameter| match parameter {
-            GenericParam::Type(parameter) => Some(&parameter.ident),
-            GenericParam::Const(parameter) => Some(&parameter.ident),
-            GenericParam::Lifetime(_) => None,
-        });
+    let names = generics.params.iter().filter_map(|parameter| match parameter {
+        GenericParam::Type(parameter) => Some(&parameter.ident),
+        GenericParam::Const(parameter) => Some(&parameter.ident),
+        GenericParam::Lifetime(_) => None,
+    });
     let names: Vec<&Ident> = names.collect();
     if names.is_empty() {
         return TokenStream::new();
@@ -354,8 +345,9 @@ fn turbofish(generics: &Generics) -> TokenStream {
 /// Fails if the signature speaks of `Self` where the wrapper cannot stand for what it wraps.
 fn check_signature(sig: &Signature) -> Result<()> {
     for input in &sig.inputs {
-        if let FnArg::Typed(input) = input {
-            no_self(input.ty.to_token_stream())?;
+        match input {
+            FnArg::Receiver(receiver) => check_receiver(receiver)?,
+            FnArg::Typed(input) => no_self(input.ty.to_token_stream())?,
         }
     }
     no_self(sig.generics.params.to_token_stream())?;
@@ -367,6 +359,24 @@ fn check_signature(sig: &Signature) -> Result<()> {
         Returned::Itself | Returned::MaybeItself => Ok(()),
         _ => no_self(sig.output.to_token_stream()),
     }
+}
+
+fn check_receiver(receiver: &Receiver) -> Result<()> {
+    let ReceiverKind::Typed(_, ty) = &receiver.kind else {
+        return Ok(());
+    };
+    let shared = match name_and_argument(ty) {
+        Some((name, _)) => name == "Rc" || name == "Arc",
+        None => false,
+    };
+    if !shared {
+        return Ok(());
+    }
+    Err(Error::new_spanned(
+        ty,
+        "what is shared cannot be taken out of its wrapper, so this cannot be delegated; expected \
+         `self`, `&self`, `&mut self`, or `Self` in a `Box` or a `Pin`",
+    ))
 }
 
 fn check_predicate(predicate: &WherePredicate) -> Result<()> {

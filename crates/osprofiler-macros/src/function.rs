@@ -1,13 +1,13 @@
 //! A point around a function's body.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Attribute, Block, Error, Expr, ExprPath, FnArg, Ident, ImplItemFn, Result, ReturnType,
-    Signature, Stmt, Token, Type, Visibility, parse_quote,
+    Attribute, Block, Error, Expr, ExprCall, ExprPath, FnArg, Ident, ImplItemFn, Result,
+    ReturnType, Signature, Stmt, Token, Type, Visibility, parse_quote,
 };
 
 use crate::arguments::{Argument, arguments, check_names};
@@ -19,13 +19,13 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> Result<TokenStr
         return Ok(item);
     };
     let mut function = parse(item)?;
-    let body = Body::of(&function);
-    trace(&mut function, body, &options)?;
+    let mut body = Body::of(&mut function);
+    trace(&mut function, &mut body, &options)?;
     Ok(function.into_token_stream())
 }
 
 /// Adds the point that a function's own `#[trace]` asks for.
-pub(crate) fn trace(function: &mut ImplItemFn, body: Body, options: &Options) -> Result<()> {
+pub(crate) fn trace(function: &mut ImplItemFn, body: &mut Body, options: &Options) -> Result<()> {
     if let Some(constness) = function.sig.constness {
         return Err(Error::new(
             constness.span,
@@ -40,25 +40,21 @@ pub(crate) fn trace(function: &mut ImplItemFn, body: Body, options: &Options) ->
 }
 
 /// How a body runs, hence how a point is put around it.
-#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Body {
     Sync,
     Async,
-    /// A sync function whose last expression is a future, boxed or not, which does the work.
-    Future,
+    /// A sync function whose last expression is a future, boxed or not, which does the work. It
+    /// has so many points already.
+    Future(usize),
 }
 
 impl Body {
-    pub(crate) fn of(function: &ImplItemFn) -> Self {
+    pub(crate) fn of(function: &mut ImplItemFn) -> Self {
         if function.sig.asyncness.is_some() {
             return Self::Async;
         }
-        let last = match function.block.stmts.last() {
-            Some(Stmt::Expr(last, None)) => boxed(last).unwrap_or(last),
-            _ => return Self::Sync,
-        };
-        match last {
-            Expr::Async(_) => Self::Future,
+        match future_of(&mut function.block) {
+            Some(Expr::Async(_)) => Self::Future(0),
             _ => Self::Sync,
         }
     }
@@ -67,7 +63,7 @@ impl Body {
 /// Puts a point around what the body is now. `place` is where the function is, as an expression.
 pub(crate) fn add_point(
     function: &mut ImplItemFn,
-    body: Body,
+    body: &mut Body,
     options: &Options,
     place: &TokenStream,
 ) {
@@ -92,12 +88,14 @@ pub(crate) fn add_point(
                 .await
             }}
         }
-        Body::Future => {
-            let held = Ident::new("info", Span::mixed_site());
-            replace_future(
-                block,
-                |future| quote!(::osprofiler::__private::traced(#name, #held, #future, #inspect)),
-            );
+        Body::Future(points) => {
+            let held = format_ident!("info{points}", span = Span::mixed_site());
+            *points += 1;
+            if let Some(future) = future_of(block) {
+                *future = Expr::Verbatim(quote! {
+                    ::osprofiler::__private::traced(#name, #held, #future, #inspect)
+                });
+            }
             quote! {{
                 let #held = ::osprofiler::__private::start_info(#info);
                 #block
@@ -111,10 +109,7 @@ pub(crate) fn add_point(
 fn start_info(sig: &Signature, options: &Options, place: &TokenStream) -> TokenStream {
     let function = Ident::new("function", Span::mixed_site());
     let name = sig.ident.unraw().to_string();
-    let more = options
-        .info
-        .as_ref()
-        .map_or_else(|| quote!(()), ToTokens::to_token_stream);
+    let more = options.info.as_ref().map_or_else(|| quote!(()), ToTokens::to_token_stream);
     let args = if options.hide_args {
         TokenStream::new()
     } else {
@@ -140,9 +135,7 @@ fn start_info(sig: &Signature, options: &Options, place: &TokenStream) -> TokenS
 fn show_argument(arg: &Argument, options: &Options, function: &Ident) -> TokenStream {
     let Argument { cfgs, name, .. } = arg;
     let text = name.unraw().to_string();
-    let allow = text
-        .starts_with('_')
-        .then(|| quote!(#[allow(clippy::used_underscore_binding)]));
+    let allow = text.starts_with('_').then(|| quote!(#[allow(clippy::used_underscore_binding)]));
     let value = if arg.is_secret() && !options.show.contains(name) {
         quote!("***")
     } else {
@@ -214,31 +207,28 @@ fn async_output(output: &Type) -> TokenStream {
     }
 }
 
-/// What is in `Box::pin(...)`.
-fn boxed(expr: &Expr) -> Option<&Expr> {
-    match expr {
-        Expr::Call(call) if call.args.len() == 1 && is_box_pin(&call.func) => call.args.first(),
-        _ => None,
+/// The last expression of a block: the future, if there is one. What is in `Box::pin(...)` is it.
+fn future_of(block: &mut Block) -> Option<&mut Expr> {
+    let Some(Stmt::Expr(last, None)) = block.stmts.last_mut() else {
+        return None;
+    };
+    match (is_boxed(last), last) {
+        (_, Expr::Block(inner)) => future_of(&mut inner.block),
+        (true, Expr::Call(call)) => call.args.first_mut(),
+        (_, last) => Some(last),
     }
 }
 
-fn is_box_pin(function: &Expr) -> bool {
-    let Expr::Path(ExprPath { path, .. }) = function else {
+/// Whether an expression is a call of `Box::pin`.
+fn is_boxed(expr: &Expr) -> bool {
+    let Expr::Call(ExprCall { func, .. }) = expr else {
+        return false;
+    };
+    let Expr::Path(ExprPath { path, .. }) = &**func else {
         return false;
     };
     let mut names = path.segments.iter().rev().map(|segment| &segment.ident);
     names.next().is_some_and(|name| name == "pin") && names.next().is_some_and(|name| name == "Box")
-}
-
-fn replace_future(block: &mut Block, replace: impl FnOnce(&Expr) -> TokenStream) {
-    let Some(Stmt::Expr(last, None)) = block.stmts.last_mut() else {
-        return;
-    };
-    let future = match last {
-        Expr::Call(call) if call.args.len() == 1 && is_box_pin(&call.func) => &mut call.args[0],
-        _ => last,
-    };
-    *future = Expr::Verbatim(replace(future));
 }
 
 /// Where a function is: the type if it is known to be in an `impl` block, else the module.

@@ -51,19 +51,14 @@ impl TraceOptions {
     }
 
     fn parser(input: ParseStream<'_>) -> Result<Self> {
-        let mut options = Options {
-            name: parse_name(input)?,
-            ..Options::default()
-        };
+        let mut options = Options { name: parse_name(input)?, ..Options::default() };
         let mut skip_all = None;
         let names = parse_options(input, |key, input| {
-            if key == "skip" && !input.peek(token::Paren) {
+            if key == "skip" && (input.is_empty() || input.peek(Token![,])) {
                 skip_all = Some(key.clone());
                 return Ok(());
             }
-            options
-                .set(key, input)
-                .unwrap_or_else(|| Err(unknown(key, "")))
+            options.set(key, input).unwrap_or_else(|| Err(unknown(key, "")))
         })?;
         match skip_all {
             None => Ok(Self::Trace(Box::new(options))),
@@ -150,10 +145,7 @@ fn parse_options(
             )
         })?;
         if seen.contains(&key) {
-            return Err(Error::new(
-                key.span(),
-                format!("`{key}` is given twice, expected once"),
-            ));
+            return Err(Error::new(key.span(), format!("`{key}` is given twice, expected once")));
         }
         option(&key, input)?;
         comma(input)?;
@@ -186,9 +178,8 @@ fn flag(input: ParseStream<'_>) -> Result<bool> {
         return Ok(true);
     }
     input.parse::<Token![=]>()?;
-    let on: LitBool = input
-        .parse()
-        .map_err(|error| Error::new(error.span(), "expected `true` or `false`"))?;
+    let on: LitBool =
+        input.parse().map_err(|error| Error::new(error.span(), "expected `true` or `false`"))?;
     Ok(on.value)
 }
 

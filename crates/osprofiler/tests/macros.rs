@@ -13,7 +13,7 @@ use osprofiler_testkit::Capture;
 use serde_json::{Value, json};
 
 #[warn(clippy::pedantic)]
-#[path = "compile/pass/signatures.rs"]
+#[path = "macros/signatures.rs"]
 mod signatures;
 
 /// The notifier is the process's: one test at a time.
@@ -198,10 +198,7 @@ fn info_of_the_caller_may_use_the_arguments() {
     assert_eq!(start["db"], json!({"statement": "SELECT 1", "rows": 1}));
     let (capture, _) = traced_future(value("SELECT 2"));
     let (start, _) = infos(&capture);
-    assert_eq!(
-        start,
-        json!({"function": {"name": "macros::value"}, "sql": "SELECT 2"})
-    );
+    assert_eq!(start, json!({"function": {"name": "macros::value"}, "sql": "SELECT 2"}));
 }
 
 #[test]
@@ -328,10 +325,7 @@ fn calls_nest_as_they_are_made() {
         countdown(2);
         countdown(0);
     });
-    assert_eq!(
-        capture.tree(),
-        "countdown\n  countdown\n    countdown\ncountdown\n"
-    );
+    assert_eq!(capture.tree(), "countdown\n  countdown\n    countdown\ncountdown\n");
 }
 
 struct Shop<T>(T);
@@ -571,7 +565,7 @@ fn a_function_marked_skip_is_left_as_it_is() {
 #[test]
 fn functions_of_any_signature_do_what_they_did() {
     let capture = traced(|| {
-        signatures::main();
+        signatures::check();
         let caught = catch_unwind(AssertUnwindSafe(signatures::diverges));
         assert!(caught.is_err());
     });

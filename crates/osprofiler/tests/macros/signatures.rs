@@ -1,7 +1,7 @@
 //! Functions of every shape are traced, and none of them brings a warning.
 
 #![deny(warnings)]
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code)]
 
 use std::fmt::{Debug, Display};
 use std::future::Future;
@@ -48,12 +48,12 @@ mod shadowed {
     impl<T> Everything for T {}
 
     #[trace("shadowed", show_result)]
-    pub fn sync(info: u8, function: u8, output: u8) -> u8 {
+    pub(super) fn sync(info: u8, function: u8, output: u8) -> u8 {
         info + function + output
     }
 
     #[trace("shadowed", show_result)]
-    pub async fn future(info: u8, function: u8, output: u8) -> u8 {
+    pub(super) async fn future(info: u8, function: u8, output: u8) -> u8 {
         info + function + output
     }
 }
@@ -70,7 +70,7 @@ fn returns_early(n: u32) {
 }
 
 #[trace]
-pub fn diverges() -> ! {
+pub(crate) fn diverges() -> ! {
     panic!("on purpose")
 }
 
@@ -83,7 +83,7 @@ async fn never_ready() -> ! {
 #[must_use]
 #[inline]
 #[trace("documented")]
-pub fn documented(n: u32) -> u32 {
+fn documented(n: u32) -> u32 {
     n
 }
 
@@ -193,13 +193,7 @@ fn recursive(n: u64) -> u64 {
 
 #[trace]
 fn recursive_future(n: u64) -> Pin<Box<dyn Future<Output = u64> + Send>> {
-    Box::pin(async move {
-        if n == 0 {
-            1
-        } else {
-            n * recursive_future(n - 1).await
-        }
-    })
+    Box::pin(async move { if n == 0 { 1 } else { n * recursive_future(n - 1).await } })
 }
 
 #[trace]
@@ -353,7 +347,7 @@ macro_rules! make {
 }
 make!(made_by_a_macro, argument);
 
-pub fn main() {
+pub(crate) fn check() {
     let _ = shadowed::sync(1, 2, 3);
     drop(shadowed::future(1, 2, 3));
     require_send(&sends(NotSync(std::cell::Cell::new(1))));
