@@ -1,5 +1,7 @@
 //! The deliverer: from batches to the back end.
 
+use std::error::Error as _;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::Receiver;
 use std::thread;
@@ -104,10 +106,21 @@ impl Delivery {
     }
 }
 
-#[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("{0}")]
     Driver(Error),
-    #[error("the driver panicked")]
     Panic,
+}
+
+/// With its causes: the log has nowhere else to say them.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Driver(error) = self else { return f.write_str("the driver panicked") };
+        write!(f, "{error}")?;
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
 }
