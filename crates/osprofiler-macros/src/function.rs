@@ -4,6 +4,7 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
+use syn::token::Brace;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     Attribute, Block, Error, Expr, ExprCall, ExprPath, FnArg, Ident, ImplItemFn, Result,
@@ -77,12 +78,12 @@ pub(crate) fn add_point(
             ::osprofiler::__private::enter(#name, #info).run(move || -> #output #block, #inspect)
         }},
         Body::Async => {
-            let output = async_output(&output);
+            let block = async_block(&output, block);
             quote! {{
-                ::osprofiler::__private::traced(
+                ::osprofiler::__private::traced_from_now(
                     #name,
                     ::osprofiler::__private::start_info(#info),
-                    async move { #output #block },
+                    async move #block,
                     #inspect,
                 )
                 .await
@@ -96,6 +97,7 @@ pub(crate) fn add_point(
                     ::osprofiler::__private::traced(#name, #held, #future, #inspect)
                 });
             }
+            let block = inner_block(block);
             quote! {{
                 let #held = ::osprofiler::__private::start_info(#info);
                 #block
@@ -196,15 +198,25 @@ fn output(output: &ReturnType) -> Type {
 }
 
 /// Tells an async block its type, for which there is no syntax.
-fn async_output(output: &Type) -> TokenStream {
+fn async_block(output: &Type, block: &Block) -> TokenStream {
     match output {
-        Type::Infer(_) | Type::Never(_) => TokenStream::new(),
-        _ => quote! {
-            if false {
-                return ::osprofiler::__private::output::<#output>();
-            }
-        },
+        Type::Infer(_) | Type::Never(_) => block.to_token_stream(),
+        _ => {
+            let block = inner_block(block);
+            quote! {{
+                if false {
+                    return ::osprofiler::__private::output::<#output>();
+                }
+                #block
+            }}
+        }
     }
+}
+
+/// The block with braces that count as ours: nobody is to be told that they are not needed.
+fn inner_block(block: &Block) -> Block {
+    let braces = block.brace_token.span.join();
+    Block { brace_token: Brace(Span::call_site().located_at(braces)), stmts: block.stmts.clone() }
 }
 
 /// The last expression of a block: the future, if there is one. What is in `Box::pin(...)` is it.

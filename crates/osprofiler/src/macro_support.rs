@@ -5,11 +5,13 @@
 //! autoref at which a trait is implemented wins, so the most telling one is put on the most
 //! references.
 
-use std::borrow::Cow;
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use osprofiler_wire::Id;
+use pin_project_lite::pin_project;
 
 use crate::IntoInfo;
 use crate::future::Traced;
@@ -32,19 +34,13 @@ pub struct Entered(Option<Id>);
 /// Starts the point of a function.
 #[inline]
 pub fn enter(name: &'static str, info: impl IntoInfo) -> Entered {
-    if slot::is_tracing() {
-        start(name, info)
-    } else {
-        Entered(None)
-    }
+    if slot::is_tracing() { start(name, info) } else { Entered(None) }
 }
 
 #[cold]
 fn start(name: &'static str, info: impl IntoInfo) -> Entered {
     let info = info.into_info();
-    Entered(slot::with(|scope| {
-        scope.start(name.into(), info, ClosedBy::Handle)
-    }))
+    Entered(slot::with(|scope| scope.start(name.into(), info, ClosedBy::Handle)))
 }
 
 impl Entered {
@@ -70,14 +66,10 @@ fn run_traced<R>(id: &Id, body: impl FnOnce() -> R, inspect: impl FnOnce(&R) -> 
 }
 
 /// Makes the start info of a future now, because the future takes the arguments that it tells of.
-/// Empty if nothing is traced.
+/// None if nothing is traced.
 #[inline]
-pub fn start_info(info: impl IntoInfo) -> Info {
-    if slot::is_tracing() {
-        cold(|| info.into_info())
-    } else {
-        Info::new()
-    }
+pub fn start_info(info: impl IntoInfo) -> Option<Info> {
+    slot::is_tracing().then(|| cold(|| info.into_info()))
 }
 
 #[cold]
@@ -85,15 +77,64 @@ fn cold<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// Makes a point of a function's future.
-#[inline]
+/// Makes a point of a future, from its first poll on.
 pub fn traced<F: Future, C: FnOnce(&F::Output) -> Info>(
     name: &'static str,
-    info: Info,
+    info: Option<Info>,
     future: F,
     inspect: C,
 ) -> Traced<F, Info, C> {
-    Traced::inspected(future, Cow::Borrowed(name), info, inspect)
+    Traced::inspected(future, name.into(), info.unwrap_or_default(), inspect)
+}
+
+/// Makes a point of a future that is polled at once: whether it is traced has shown already, and
+/// if not, the future stays as it is.
+#[inline]
+pub fn traced_from_now<F: Future, C: FnOnce(&F::Output) -> Info>(
+    name: &'static str,
+    info: Option<Info>,
+    future: F,
+    inspect: C,
+) -> FromNow<F, C> {
+    match info {
+        None => FromNow::Plain { future },
+        Some(info) => {
+            FromNow::Traced { future: Traced::inspected(future, name.into(), info, inspect) }
+        }
+    }
+}
+
+pin_project! {
+    /// A future, traced or not.
+    #[project = Projected]
+    #[must_use = "futures do nothing unless polled"]
+    pub enum FromNow<F, C> {
+        Plain {
+            #[pin]
+            future: F,
+        },
+        Traced {
+            #[pin]
+            future: Traced<F, Info, C>,
+        },
+    }
+}
+
+impl<F: Future, C: FnOnce(&F::Output) -> Info> Future for FromNow<F, C> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        match self.project() {
+            Projected::Plain { future } => future.poll(cx),
+            Projected::Traced { future } => poll_traced(future, cx),
+        }
+    }
+}
+
+#[cold]
+fn poll_traced<F: Future>(future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
+    future.poll(cx)
 }
 
 /// Stands where it is never called, in an async block, and so tells the block what it returns.
@@ -112,10 +153,7 @@ impl Function {
     /// A function of a module or a type, whose arguments are hidden.
     #[must_use]
     pub fn new(place: &str, name: &str) -> Self {
-        Self {
-            function: Info::new().with("name", &format_args!("{place}::{name}")),
-            args: None,
-        }
+        Self { function: Info::new().with("name", &format_args!("{place}::{name}")), args: None }
     }
 
     /// Makes `args` appear, even if there are none.

@@ -7,13 +7,13 @@ use std::fmt::{Debug, Display};
 use std::future::Future;
 use std::pin::Pin;
 
-use osprofiler::{info, trace};
+use osprofiler::{TracedImpl, info, trace, trace_impl};
 
 // Names that the expansion must not pick up from here.
 mod shadowed {
     #![allow(non_camel_case_types)]
 
-    use ::osprofiler::trace;
+    use ::osprofiler::{trace, trace_impl};
 
     mod std {}
     mod core {}
@@ -52,6 +52,20 @@ mod shadowed {
         info + function + output
     }
 
+    #[trace_impl("shadowed", show_result)]
+    pub(super) trait Open {
+        fn open(&self, function: u8, output: u8) -> u8;
+    }
+
+    pub(super) struct Door;
+
+    #[trace_impl("shadowed", show_result)]
+    impl Open for Door {
+        fn open(&self, function: u8, output: u8) -> u8 {
+            function + output
+        }
+    }
+
     #[trace("shadowed", show_result)]
     pub(super) async fn future(info: u8, function: u8, output: u8) -> u8 {
         info + function + output
@@ -78,6 +92,26 @@ pub(crate) fn diverges() -> ! {
 async fn never_ready() -> ! {
     std::future::pending().await
 }
+
+#[trace]
+#[rustfmt::skip]
+async fn never_ready_in_a_line() -> ! { std::future::pending().await }
+
+#[trace]
+#[rustfmt::skip]
+async fn impl_in_a_line(n: u32) -> impl Fn() -> u32 { move || n }
+
+#[trace]
+#[rustfmt::skip]
+async fn in_a_line(n: u32) -> u32 { n }
+
+#[trace]
+#[rustfmt::skip]
+fn sync_in_a_line(n: u32) -> u32 { n }
+
+#[trace]
+#[rustfmt::skip]
+fn boxed_in_a_line(n: u32) -> Pin<Box<dyn Future<Output = u32>>> { Box::pin(async move { n }) }
 
 /// Has documentation.
 #[must_use]
@@ -337,6 +371,76 @@ impl<T: Clone> Sell for Shop<T> {
     }
 }
 
+/// Has documentation.
+#[trace_impl("visit", show_result)]
+pub(crate) trait Visit<'a, K: ?Sized, const N: usize, V = u8>: Debug
+where
+    K: Debug + 'a,
+    Self::Seen: Clone,
+{
+    const FIRST: Option<Self::Seen> = None;
+    type Seen: Debug;
+
+    /// Has documentation.
+    #[must_use]
+    fn visit(&mut self, keys: [&'a K; N], _unused: V) -> Option<Self::Seen>;
+
+    #[deprecated = "visit"]
+    fn old(&self) {}
+
+    fn longest<'b>(&self, left: &'b str, right: &'b str) -> &'b str {
+        if left.len() < right.len() { right } else { left }
+    }
+
+    fn elided(
+        &self,
+        visit: &mut dyn FnMut(&K) -> Result<(), Self::Seen>,
+    ) -> std::slice::Iter<'_, u8>;
+
+    fn each<F>(&self, mut f: F)
+    where
+        F: FnMut(<Self as Visit<'a, K, N, V>>::Seen),
+        Self: Sized + 'a,
+    {
+        if let Some(first) = Self::FIRST {
+            f(first);
+        }
+    }
+
+    #[cfg(any())]
+    fn missing(&self, missing: Missing);
+
+    fn conditional(&self, #[cfg(any())] missing: Missing, there: u32) -> u32 {
+        there
+    }
+
+    fn iterate(&self) -> impl Iterator<Item = u8> {
+        std::iter::empty()
+    }
+
+    fn never(&self) -> ! {
+        panic!("on purpose")
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Visitor<T>(Vec<u8>, T);
+
+#[trace_impl("visitor", show_result)]
+impl<'a, K: Debug + ?Sized + 'a, T: Debug, const N: usize> Visit<'a, K, N> for Visitor<T> {
+    type Seen = u8;
+
+    fn visit(&mut self, keys: [&'a K; N], unused: u8) -> Option<u8> {
+        self.0.push(unused + u8::from(keys.is_empty()));
+        self.0.pop()
+    }
+
+    fn elided(&self, visit: &mut dyn FnMut(&K) -> Result<(), u8>) -> std::slice::Iter<'_, u8> {
+        let _ = visit;
+        self.0.iter()
+    }
+}
+
 macro_rules! make {
     ($name:ident, $arg:ident) => {
         #[trace(show_result)]
@@ -358,4 +462,8 @@ pub(crate) fn check() {
     assert_eq!(impl_result("a", &1).collect::<Vec<_>>(), b"b");
     assert_eq!(Shop::<u8>::new().push(1).clone().take(), [1]);
     assert_eq!(Shop::<u8>::new().twice(), (0, 0));
+    let mut visitor = TracedImpl::new(Visitor(Vec::new(), 'a'));
+    assert_eq!(visitor.visit(["a"], 2), Some(2));
+    let visitor: &dyn shadowed::Open = &TracedImpl::new(shadowed::Door);
+    assert_eq!(visitor.open(1, 2), 3);
 }
