@@ -48,8 +48,7 @@ async fn main() -> anyhow::Result<()> {
     notifier::set_origin("examples", "traced_server");
     notifier::set(append_to(file));
 
-    let app =
-        Router::new().fallback(echo).layer(ServerLayer::new(KeyRing::parse(&args.hmac_keys)));
+    let app = Router::new().fallback(echo).layer(ServerLayer::new(KeyRing::parse(&args.hmac_keys)));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port))
         .await
         .with_context(|| format!("cannot listen at port {}", args.port))?;

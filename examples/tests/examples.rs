@@ -29,11 +29,8 @@ fn golden(name: &str) -> String {
 
 #[test]
 fn sign_headers_makes_the_headers_of_the_python_library() {
-    let mut child = example("sign_headers")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        example("sign_headers").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let vectors: Vec<Value> =
         golden("headers.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let mut stdin = child.stdin.take().unwrap();
@@ -137,7 +134,8 @@ fn get(port: u16, headers: &str) -> String {
                 .ok()
         })
         .expect("the server listens within five seconds");
-    write!(stream, "GET /a/path HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n").unwrap();
+    write!(stream, "GET /a/path HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n")
+        .unwrap();
     let mut response = String::new();
     stream.read_to_string(&mut response).unwrap();
     response
@@ -158,8 +156,7 @@ fn traced_server_writes_a_line_for_each_record_of_a_signed_request() {
     let context = TraceContext { base_id: "base".into(), parent_id: "caller".into() };
     for key in ["old", "wrong"] {
         let signed = HmacKey::new(key).sign(&context);
-        let headers =
-            format!("X-Trace-Info: {}\r\nX-Trace-HMAC: {}\r\n", signed.info, signed.hmac);
+        let headers = format!("X-Trace-Info: {}\r\nX-Trace-HMAC: {}\r\n", signed.info, signed.hmac);
         let response = get(port, &headers);
         assert!(response.starts_with("HTTP/1.1 200 OK"), "{response}");
         assert!(response.ends_with("GET /a/path\n"), "{response}");

@@ -172,10 +172,7 @@ mod tests {
     use super::*;
 
     fn detail(start: &str, stop: &str) -> Option<Detail> {
-        Detail::of(
-            &format!(r#"{{"info": {start}}}"#),
-            &format!(r#"{{"info": {stop}}}"#),
-        )
+        Detail::of(&format!(r#"{{"info": {start}}}"#), &format!(r#"{{"info": {stop}}}"#))
     }
 
     #[test]

@@ -63,22 +63,13 @@ fn node(point: Point<'_>, out: &mut dyn Write) -> fmt::Result {
     };
     let mut lines = vec![first];
     lines.extend(point.detail().map(|detail| detail.brief().into_owned()));
-    lines.extend(
-        point
-            .error()
-            .map(|error| format!("error: {}", error.one_line(true))),
-    );
+    lines.extend(point.error().map(|error| format!("error: {}", error.one_line(true))));
     let style = match (point.is_error(), point.is_unfinished()) {
         (true, _) => ", color=red, fontcolor=red",
         (_, true) => ", style=dashed",
         _ => "",
     };
-    writeln!(
-        out,
-        "  p{} [label={}{style}]",
-        point.index(),
-        Quoted(&lines)
-    )
+    writeln!(out, "  p{} [label={}{style}]", point.index(), Quoted(&lines))
 }
 
 /// Lines of any text as one label.
@@ -140,10 +131,7 @@ mod tests {
 
     #[test]
     fn a_label_holds_any_text() {
-        let lines = [
-            "a\"]; x [label=\"\\".to_owned(),
-            "b\nc\u{1b}&quot;".to_owned(),
-        ];
+        let lines = ["a\"]; x [label=\"\\".to_owned(), "b\nc\u{1b}&quot;".to_owned()];
         assert_eq!(
             Quoted(&lines).to_string(),
             "\"a\\\"]; x [label=\\\"\\\\\\nb c\u{241b}&amp;quot;\""

@@ -47,9 +47,7 @@ pub fn render_html(report: &Report) -> String {
 ///
 /// If `out` cannot be written to.
 pub fn write_html(report: &Report, out: &mut dyn Write) -> fmt::Result {
-    let title = report
-        .base_id()
-        .map_or("Empty trace".into(), |id| format!("Trace {id}"));
+    let title = report.base_id().map_or("Empty trace".into(), |id| format!("Trace {id}"));
     write!(
         out,
         concat!(
@@ -95,10 +93,7 @@ fn summary(report: &Report, title: &str, out: &mut dyn Write) -> fmt::Result {
     let mut say = |key: &str, class: &str, value: &dyn Display| {
         let value = value.to_string();
         let value = Escaped(&value);
-        writeln!(
-            out,
-            "<div><dt>{key}</dt><dd class=\"{class}\">{value}</dd></div>"
-        )
+        writeln!(out, "<div><dt>{key}</dt><dd class=\"{class}\">{value}</dd></div>")
     };
     if !report.is_empty() {
         let started = report.started().to_string().replace('T', " ");
@@ -113,10 +108,7 @@ fn summary(report: &Report, title: &str, out: &mut dyn Write) -> fmt::Result {
         ("unfinished", report.unfinished() as u64),
         ("orphans", report.orphans() as u64),
         ("unreadable records", report.unreadable()),
-        (
-            "other traces",
-            report.base_ids().len().saturating_sub(1) as u64,
-        ),
+        ("other traces", report.base_ids().len().saturating_sub(1) as u64),
     ] {
         if count > 0 {
             say(key, "odd", &count)?;
@@ -192,11 +184,7 @@ fn point(row: &Row<'_>, whole_us: i64, out: &mut dyn Write) -> fmt::Result {
     };
     let extent = point.extent_us();
     // What did not stop is drawn to the end.
-    let end = if point.is_unfinished() {
-        whole_us
-    } else {
-        extent.end
-    };
+    let end = if point.is_unfinished() { whole_us } else { extent.end };
     write!(
         out,
         "<details class=\"{class}\" style=\"--d:{};--l:{};--w:{}\"><summary class=\"grid\">\
@@ -208,19 +196,13 @@ fn point(row: &Row<'_>, whole_us: i64, out: &mut dyn Write) -> fmt::Result {
     if row.depth > MAX_INDENT {
         write!(out, "<span class=\"level\">\u{2026}{}</span>", row.depth)?;
     }
-    write!(
-        out,
-        "<span class=\"name\">{}</span>",
-        Escaped(&one_line(point.name()))
-    )?;
+    write!(out, "<span class=\"name\">{}</span>", Escaped(&one_line(point.name())))?;
     if let Some(detail) = point.detail() {
         let brief: String = detail.brief().chars().take(MAX_DETAIL).collect();
         write!(out, "<span class=\"detail\">{}</span>", Escaped(&brief))?;
     }
     marks(point, out)?;
-    let duration = point
-        .duration_us()
-        .map_or("-".into(), |us| Micros(us).to_string());
+    let duration = point.duration_us().map_or("-".into(), |us| Micros(us).to_string());
     writeln!(
         out,
         "</span><span class=\"place\">{}</span><span class=\"took\">{duration}</span>\
@@ -243,11 +225,7 @@ fn marks(point: Point<'_>, out: &mut dyn Write) -> fmt::Result {
     match point.error() {
         Some(error) => {
             let text: String = error.one_line(true).chars().take(MAX_DETAIL).collect();
-            write!(
-                out,
-                "<span class=\"mark bad\">error: {}</span>",
-                Escaped(&text)
-            )
+            write!(out, "<span class=\"mark bad\">error: {}</span>", Escaped(&text))
         }
         None => Ok(()),
     }
@@ -271,17 +249,10 @@ fn ids(point: Point<'_>, out: &mut dyn Write) -> fmt::Result {
 }
 
 fn record(phase: &str, json: &str, out: &mut dyn Write) -> fmt::Result {
-    let at = member(json, "timestamp")
-        .and_then(plain_text)
-        .unwrap_or_default();
+    let at = member(json, "timestamp").and_then(plain_text).unwrap_or_default();
     let mut pretty = String::new();
     push_pretty(&mut pretty, info(json));
-    write!(
-        out,
-        "<h3>{phase} {}</h3><pre>{}</pre>",
-        Escaped(&one_line(&at)),
-        Escaped(&pretty)
-    )
+    write!(out, "<h3>{phase} {}</h3><pre>{}</pre>", Escaped(&one_line(&at)), Escaped(&pretty))
 }
 
 /// A part of the whole, as CSS takes it.

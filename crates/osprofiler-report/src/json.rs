@@ -117,21 +117,16 @@ fn close(text: &mut String, nodes: usize) {
 fn push_node(text: &mut String, point: Point<'_>) {
     text.push_str(r#"{"info":{"name":"#);
     push_str(text, point.name());
-    for (key, value) in [
-        ("project", point.project()),
-        ("service", point.service()),
-        ("host", point.host()),
-    ] {
+    for (key, value) in
+        [("project", point.project()), ("service", point.service()), ("host", point.host())]
+    {
         push(text, format_args!(r#","{key}":"#));
         match value {
             Some(value) => push_str(text, value),
             None => text.push_str("null"),
         }
     }
-    let mut payloads = [
-        (Phase::Start, point.start_json()),
-        (Phase::Stop, point.stop_json()),
-    ];
+    let mut payloads = [(Phase::Start, point.start_json()), (Phase::Stop, point.stop_json())];
     // Whoever reads the records out of this text gets them in the order of storage.
     if point.came_stop_first() {
         payloads.reverse();

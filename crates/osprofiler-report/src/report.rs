@@ -90,12 +90,7 @@ impl ReportBuilder {
                 from..self.texts.len()
             }
         };
-        *seen = Some(Seen {
-            at,
-            from: text.start,
-            to: text.end,
-            has_etype: view.etype.is_some(),
-        });
+        *seen = Some(Seen { at, from: text.start, to: text.end, has_etype: view.etype.is_some() });
     }
 
     fn know_base_id(&mut self, base_id: &Id) {
@@ -313,11 +308,14 @@ impl Report {
         stats
     }
 
-    /// The services that took part, as `project/service`, in the order of storage.
+    /// The services that took part, as `project/service`, in the order of their first starts.
     #[must_use]
     pub fn services(&self) -> Vec<String> {
+        let mut points: Vec<Point<'_>> = self.points().collect();
+        points.sort_by_key(|point| point.started_us());
         let mut known = HashSet::new();
-        self.points()
+        points
+            .into_iter()
             .filter(|point| known.insert((point.node().project, point.node().service)))
             .filter_map(Point::project_and_service)
             .collect()
@@ -325,16 +323,11 @@ impl Report {
 
     /// Children ordered as the Python library does: by whole milliseconds, then by storage.
     pub(crate) fn children_by_ms(&self) -> Children {
-        group(&self.nodes, &self.parents, |node| {
-            self.since_start(node.begin()) / 1000
-        })
+        group(&self.nodes, &self.parents, |node| self.since_start(node.begin()) / 1000)
     }
 
     pub(crate) fn at(&self, index: u32) -> Point<'_> {
-        Point {
-            report: self,
-            index,
-        }
+        Point { report: self, index }
     }
 
     fn since_start(&self, at: Timestamp) -> i64 {
@@ -522,18 +515,13 @@ impl<'a> Point<'a> {
     /// What it was about, in a few words.
     #[must_use]
     pub fn detail(self) -> Option<Detail> {
-        Detail::of(
-            self.start_json().unwrap_or_default(),
-            self.stop_json().unwrap_or_default(),
-        )
+        Detail::of(self.start_json().unwrap_or_default(), self.stop_json().unwrap_or_default())
     }
 
     /// The text of its start record, as it came.
     #[must_use]
     pub fn start_json(self) -> Option<&'a str> {
-        self.node()
-            .start
-            .map(|seen| &self.report.texts[seen.text()])
+        self.node().start.map(|seen| &self.report.texts[seen.text()])
     }
 
     /// The text of its stop record, as it came.
@@ -544,10 +532,7 @@ impl<'a> Point<'a> {
 
     /// Project and service on one line of harmless text.
     fn project_and_service(self) -> Option<String> {
-        let parts: Vec<&str> = [self.project(), self.service()]
-            .into_iter()
-            .flatten()
-            .collect();
+        let parts: Vec<&str> = [self.project(), self.service()].into_iter().flatten().collect();
         (!parts.is_empty()).then(|| one_line(&parts.join("/")))
     }
 

@@ -96,10 +96,7 @@ pub(crate) fn members(object: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// The value of a member; of a repeated key the last counts.
 pub(crate) fn member<'a>(object: &'a str, key: &str) -> Option<&'a str> {
-    members(object)
-        .filter(|(found, _)| *found == key)
-        .last()
-        .map(|(_, value)| value)
+    members(object).filter(|(found, _)| *found == key).last().map(|(_, value)| value)
 }
 
 /// A value as text: what a string says, a number or truth value as it is written; nothing for
@@ -179,11 +176,7 @@ mod tests {
         let object = r#" {"a" : {"b":[1,{"x":"}"}]} ,"c\"d":"e,\"", "f":null}"#.trim();
         assert_eq!(
             members(object).collect::<Vec<_>>(),
-            [
-                ("a", r#"{"b":[1,{"x":"}"}]}"#),
-                ("c\\\"d", r#""e,\"""#),
-                ("f", "null")
-            ]
+            [("a", r#"{"b":[1,{"x":"}"}]}"#), ("c\\\"d", r#""e,\"""#), ("f", "null")]
         );
         assert_eq!(
             elements(r#"[1, "a]", [2,[3]] ,{}]"#).collect::<Vec<_>>(),

@@ -38,21 +38,13 @@ use crate::scan::{elements, member, members, skip, string_end, value_end};
 ///
 /// If the text has none of these forms, or not a single record in it.
 pub fn records(text: &str, visit: &mut dyn FnMut(usize, &str)) -> Result<(), SourceError> {
-    let mut lines = LineCounter {
-        text,
-        at: 0,
-        line: 1,
-    };
+    let mut lines = LineCounter { text, at: 0, line: 1 };
     let mut found = 0_usize;
     let mut visit = |at: usize, json: &str| {
         found += 1;
         visit(lines.line_of(at), json);
     };
-    let begin = skip(
-        text,
-        text.len() - text.trim_start_matches('\u{feff}').len(),
-        b' ',
-    );
+    let begin = skip(text, text.len() - text.trim_start_matches('\u{feff}').len(), b' ');
     let content = text[begin..].trim_ascii_end();
     let form = Form::of(content)?;
     match form {
@@ -181,20 +173,14 @@ impl LineCounter<'_> {
 
 /// Says what a text is that is none of ours.
 fn describe(content: &str) -> String {
-    let keys: Vec<String> = members(content)
-        .map(|(key, _)| format!("`{}`", brief(key)))
-        .collect();
+    let keys: Vec<String> = members(content).map(|(key, _)| format!("`{}`", brief(key))).collect();
     if content.starts_with('[') && value_end(content, 0) == Some(content.len()) {
         return "a JSON array without a record in it".into();
     }
     match keys.len() {
         0 => format!("text that begins with `{}`", brief(content)),
         1..=5 => format!("a JSON object of {}", keys.join(", ")),
-        all => format!(
-            "a JSON object of {} and {} more",
-            keys[..5].join(", "),
-            all - 5
-        ),
+        all => format!("a JSON object of {} and {} more", keys[..5].join(", "), all - 5),
     }
 }
 
@@ -230,17 +216,10 @@ mod tests {
     fn lines_blank_bad_and_good() {
         assert_eq!(
             found(&format!("\u{feff}\n{A}\r\n\n{{\"trace_id\": \"cut\n{A}")),
-            [
-                (2, A.into()),
-                (4, "{\"trace_id\": \"cut".into()),
-                (5, A.into())
-            ]
+            [(2, A.into()), (4, "{\"trace_id\": \"cut".into()), (5, A.into())]
         );
         assert_eq!(found(&format!("oops\n{A}\n"))[1], (2, A.into()));
-        assert_eq!(
-            found(&format!("{{\"trace_id\": \"cut\n{A}"))[1],
-            (2, A.into())
-        );
+        assert_eq!(found(&format!("{{\"trace_id\": \"cut\n{A}"))[1], (2, A.into()));
     }
 
     #[test]
@@ -266,10 +245,7 @@ mod tests {
         let found = found(&report);
         assert_eq!(found.len(), depth);
         assert!(found.iter().all(|(line, json)| (*line, &**json) == (1, A)));
-        assert_eq!(
-            self::found(&report[..open.len() * depth / 2]).len(),
-            depth / 2
-        );
+        assert_eq!(self::found(&report[..open.len() * depth / 2]).len(), depth / 2);
     }
 
     #[test]
@@ -285,15 +261,9 @@ mod tests {
     #[test]
     fn what_is_none_of_them_is_named() {
         for (text, found) in [
-            (
-                "<!DOCTYPE html>\n<html>",
-                "text that begins with `<!DOCTYPE html> <html>`",
-            ),
+            ("<!DOCTYPE html>\n<html>", "text that begins with `<!DOCTYPE html> <html>`"),
             ("{\"a\": 1, \"b\": [2]}", "a JSON object of `a`, `b`"),
-            (
-                "[INFO] \u{1b}[2J",
-                "text that begins with `[INFO] \u{241b}[2J`",
-            ),
+            ("[INFO] \u{1b}[2J", "text that begins with `[INFO] \u{241b}[2J`"),
             ("[1, 2]", "a JSON array without a record in it"),
             ("{}", "text that begins with `{}`"),
         ] {

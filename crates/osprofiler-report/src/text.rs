@@ -104,11 +104,7 @@ impl<'a> Layout<'a> {
     }
 
     fn line(&self) -> Line {
-        Line {
-            text: String::new(),
-            left: self.width,
-            color: self.color,
-        }
+        Line { text: String::new(), left: self.width, color: self.color }
     }
 }
 
@@ -205,10 +201,7 @@ fn summary(layout: &Layout<'_>, out: &mut dyn Write) -> fmt::Result {
     let report = layout.report;
     if let Some(base_id) = report.base_id() {
         // Not cut: half an id is of no use.
-        let uncut = Layout {
-            width: usize::MAX,
-            ..*layout
-        };
+        let uncut = Layout { width: usize::MAX, ..*layout };
         let id = one_line(&base_id.to_string());
         pair(&uncut, "trace", Style::Name, &id, out)?;
     }
@@ -230,24 +223,9 @@ fn summary(layout: &Layout<'_>, out: &mut dyn Write) -> fmt::Result {
     say("points", Style::Plain, &report.len().to_string())?;
     for (key, count, style, meaning) in [
         ("errors", report.errors() as u64, Style::Error, ""),
-        (
-            "unfinished",
-            report.unfinished() as u64,
-            Style::Warning,
-            ", without a stop record",
-        ),
-        (
-            "orphans",
-            report.orphans() as u64,
-            Style::Warning,
-            ", whose parent is unknown",
-        ),
-        (
-            "unreadable",
-            report.unreadable(),
-            Style::Warning,
-            ", left out",
-        ),
+        ("unfinished", report.unfinished() as u64, Style::Warning, ", without a stop record"),
+        ("orphans", report.orphans() as u64, Style::Warning, ", whose parent is unknown"),
+        ("unreadable", report.unreadable(), Style::Warning, ", left out"),
     ] {
         match count {
             0 if key == "errors" => say(key, Style::Plain, "0")?,
@@ -301,11 +279,7 @@ fn axis(layout: &Layout<'_>, out: &mut dyn Write) -> fmt::Result {
     let mut line = layout.line();
     line.push(
         Style::Dim,
-        &format!(
-            "{:>8} \u{2502}0{end:>1$}\u{2502} point",
-            "duration",
-            layout.bar - 1
-        ),
+        &format!("{:>8} \u{2502}0{end:>1$}\u{2502} point", "duration", layout.bar - 1),
     );
     line.end(out)
 }
@@ -338,17 +312,9 @@ impl Guides {
             );
             text.push(' ');
         } else {
-            text.extend(
-                above
-                    .iter()
-                    .map(|open| if *open { "\u{2502}  " } else { "   " }),
-            );
+            text.extend(above.iter().map(|open| if *open { "\u{2502}  " } else { "   " }));
         }
-        text.push_str(if *last {
-            "\u{251c}\u{2500} "
-        } else {
-            "\u{2514}\u{2500} "
-        });
+        text.push_str(if *last { "\u{251c}\u{2500} " } else { "\u{2514}\u{2500} " });
         text
     }
 }
@@ -361,16 +327,10 @@ fn point_line(
 ) -> fmt::Result {
     let point = row.point;
     let mut line = layout.line();
-    let duration = point
-        .duration_us()
-        .map_or("-".into(), |us| Micros(us).to_string());
+    let duration = point.duration_us().map_or("-".into(), |us| Micros(us).to_string());
     line.push(Style::Plain, &format!("{duration:>8} "));
     line.push(Style::Dim, "\u{2502}");
-    let style = if point.is_error() {
-        Style::Error
-    } else {
-        Style::Bar
-    };
+    let style = if point.is_error() { Style::Error } else { Style::Bar };
     line.push(style, &bar(point, layout.report.duration_us(), layout.bar));
     line.push(Style::Dim, "\u{2502} ");
     line.push(Style::Dim, &guides.draw(layout.levels));
@@ -385,9 +345,7 @@ fn push_rest(line: &mut Line, point: Point<'_>) {
     /// Less of a detail is not worth its place.
     const MIN_DETAIL: usize = 6;
     let detail = point.detail();
-    let wanted = detail
-        .as_ref()
-        .map_or(0, |detail| 1 + width(detail.as_str()));
+    let wanted = detail.as_ref().map_or(0, |detail| 1 + width(detail.as_str()));
 
     let marks = fitting(line.left / 2, |brief| marks(point, brief));
     let for_marks = width(&marks).min(line.left.saturating_mul(2) / 3);
@@ -406,30 +364,18 @@ fn push_rest(line: &mut Line, point: Point<'_>) {
         line.push(Style::Plain, &cut(&text, for_detail));
     }
     line.push(Style::Dim, &place);
-    let style = if point.is_error() {
-        Style::Error
-    } else {
-        Style::Warning
-    };
+    let style = if point.is_error() { Style::Error } else { Style::Warning };
     line.push(style, &marks);
 }
 
 /// The text in full if it fits, or else in brief.
 fn fitting(columns: usize, text: impl Fn(bool) -> String) -> String {
     let full = text(false);
-    if width(&full) <= columns {
-        full
-    } else {
-        text(true)
-    }
+    if width(&full) <= columns { full } else { text(true) }
 }
 
 fn fit(detail: &Detail, columns: usize) -> Cow<'_, str> {
-    if width(detail.as_str()) <= columns {
-        detail.as_str().into()
-    } else {
-        detail.brief()
-    }
+    if width(detail.as_str()) <= columns { detail.as_str().into() } else { detail.brief() }
 }
 
 /// What is wrong with a point, in words.
@@ -460,10 +406,7 @@ const OPEN: char = '\u{2591}';
 /// A point on the trace's time, `cells` columns wide. The shortest point shows.
 fn bar(point: Point<'_>, whole_us: i64, cells: usize) -> String {
     let extent = point.extent_us();
-    let (from, to) = (
-        eighths(extent.start, whole_us, cells),
-        eighths(extent.end, whole_us, cells),
-    );
+    let (from, to) = (eighths(extent.start, whole_us, cells), eighths(extent.end, whole_us, cells));
     // A point at the very end has its mark in the last cell.
     let from = from.min(cells * 8 - 1);
     let to = to.max(from + 1);
@@ -504,18 +447,12 @@ fn names(layout: &Layout<'_>, out: &mut dyn Write) -> fmt::Result {
     let whole = report.duration_us();
     let stats = report.stats_by_self();
     let longest = stats.iter().map(|stats| width(&one_line(stats.name))).max();
-    let name_width = longest
-        .unwrap_or(0)
-        .max(10)
-        .min(layout.width.min(70) - NUMBERS);
+    let name_width = longest.unwrap_or(0).max(10).min(layout.width.min(70) - NUMBERS);
     let mut say = |style, name: &str, count: &str, total: &str, own: &str, share: &str| {
         let name = cut(name, name_width);
         let pad = " ".repeat(name_width - width(&name));
         let mut line = layout.line();
-        line.push(
-            style,
-            &format!("{name}{pad} {count:>7} {total:>8} {own:>8} {share:>6}"),
-        );
+        line.push(style, &format!("{name}{pad} {count:>7} {total:>8} {own:>8} {share:>6}"));
         line.end(out)
     };
     say(Style::Dim, "name", "count", "total", "self", "share")?;
@@ -530,18 +467,8 @@ fn names(layout: &Layout<'_>, out: &mut dyn Write) -> fmt::Result {
         )?;
     }
     let outside = report.outside_us();
-    say(
-        Style::Dim,
-        "(no point)",
-        "",
-        "",
-        &Micros(outside).to_string(),
-        &share(outside, whole),
-    )?;
+    say(Style::Dim, "(no point)", "", "", &Micros(outside).to_string(), &share(outside, whole))?;
     let mut note = layout.line();
-    note.push(
-        Style::Dim,
-        "self: time not covered by children; share: of the trace's duration",
-    );
+    note.push(Style::Dim, "self: time not covered by children; share: of the trace's duration");
     note.end(out)
 }

@@ -48,10 +48,7 @@ impl Children {
 
     /// All points, each before its children.
     pub(crate) fn walk(&self) -> Walk<'_> {
-        Walk {
-            children: self,
-            levels: vec![self.places(self.roots_group())],
-        }
+        Walk { children: self, levels: vec![self.places(self.roots_group())] }
     }
 
     fn roots_group(&self) -> usize {
@@ -95,11 +92,7 @@ impl Iterator for Walk<'_> {
             let depth = self.levels.len() - 1;
             let point = self.children.list[place as usize];
             self.levels.push(self.children.places(point as usize));
-            return Some(Step {
-                point,
-                depth,
-                is_last,
-            });
+            return Some(Step { point, depth, is_last });
         }
         None
     }
@@ -123,9 +116,7 @@ pub(crate) fn cut_cycles<K: Ord>(parents: &mut [u32], key: impl Fn(u32) -> K) ->
             let cycle = std::iter::successors(Some(at), |&point| {
                 Some(parents[point as usize]).filter(|&next| next != at)
             });
-            let first = cycle
-                .min_by_key(|&point| key(point))
-                .expect("a cycle has a point");
+            let first = cycle.min_by_key(|&point| key(point)).expect("a cycle has a point");
             parents[first as usize] = NONE;
             cut.push(first);
         }
@@ -141,20 +132,9 @@ mod tests {
     fn a_walk_meets_parents_first_and_keeps_the_order() {
         let parents = [NONE, 0, 0, 1, NONE];
         let children = Children::group(&parents, &[4, 3, 2, 1, 0]);
-        let met: Vec<_> = children
-            .walk()
-            .map(|step| (step.point, step.depth, step.is_last))
-            .collect();
-        assert_eq!(
-            met,
-            [
-                (4, 0, false),
-                (0, 0, true),
-                (2, 1, false),
-                (1, 1, true),
-                (3, 2, true)
-            ]
-        );
+        let met: Vec<_> =
+            children.walk().map(|step| (step.point, step.depth, step.is_last)).collect();
+        assert_eq!(met, [(4, 0, false), (0, 0, true), (2, 1, false), (1, 1, true), (3, 2, true)]);
         assert_eq!(children.roots(), [4, 0]);
         assert_eq!(children.of(0), [2, 1]);
     }

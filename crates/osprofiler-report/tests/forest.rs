@@ -33,14 +33,8 @@ impl AnyRecord {
 }
 
 fn any_records() -> impl Strategy<Value = Vec<AnyRecord>> {
-    let record = (1..30_u8, 0..40_u8, any::<bool>(), 0..5_000_i64).prop_map(
-        |(point, parent, is_stop, us)| AnyRecord {
-            point,
-            parent,
-            is_stop,
-            us,
-        },
-    );
+    let record = (1..30_u8, 0..40_u8, any::<bool>(), 0..5_000_i64)
+        .prop_map(|(point, parent, is_stop, us)| AnyRecord { point, parent, is_stop, us });
     proptest::collection::vec(record, 0..80)
 }
 
@@ -61,16 +55,8 @@ fn model(records: &[AnyRecord]) -> HashMap<u8, Model> {
     let mut points = HashMap::new();
     for (storage, record) in records.iter().enumerate() {
         let of_point = || records.iter().filter(|other| other.point == record.point);
-        let begin = of_point()
-            .rfind(|other| !other.is_stop)
-            .or(of_point().next_back())
-            .unwrap()
-            .us;
-        points.entry(record.point).or_insert(Model {
-            parent: record.parent,
-            begin,
-            storage,
-        });
+        let begin = of_point().rfind(|other| !other.is_stop).or(of_point().next_back()).unwrap().us;
+        points.entry(record.point).or_insert(Model { parent: record.parent, begin, storage });
     }
     points
 }
@@ -89,9 +75,7 @@ fn expected_parent(points: &HashMap<u8, Model>, point: u8) -> Option<u8> {
         cycle.push(at);
         at = points[&at].parent;
     }
-    let first = cycle
-        .into_iter()
-        .min_by_key(|at| (points[at].begin, points[at].storage));
+    let first = cycle.into_iter().min_by_key(|at| (points[at].begin, points[at].storage));
     (first != Some(point)).then_some(parent)
 }
 
@@ -206,13 +190,7 @@ fn large() -> ReportBuilder {
 fn depth_and_size_are_no_danger() {
     let report = large().finish();
     assert_eq!(report.rows().map(|row| row.depth).max(), Some(20_000));
-    let shown = render_text(
-        &report,
-        &TextOptions {
-            width: Some(80),
-            color: false,
-        },
-    );
+    let shown = render_text(&report, &TextOptions { width: Some(80), color: false });
     assert_eq!(shown.lines().count(), 99_999 + 12);
     assert!(render_html(&report).contains("The first 50000 of 99999 points are shown"));
     assert_eq!(render_dot(&report).matches(" -> ").count(), 99_998);

@@ -50,12 +50,7 @@ fn sample() -> Vec<String> {
         ),
         record("late-start", ["gone", "d"], 95_000, json!({"host": "ctl1"})),
         record("late-stop", ["gone", "d"], 96_000, json!({"host": "ctl1"})),
-        record(
-            "wsgi-stop",
-            ["trace-1", "a"],
-            100_000,
-            json!({"host": "ctl1"}),
-        ),
+        record("wsgi-stop", ["trace-1", "a"], 100_000, json!({"host": "ctl1"})),
         "broken".to_owned(),
     ]
 }
@@ -65,13 +60,7 @@ fn report(records: &[String]) -> Report {
 }
 
 fn text(report: &Report, width: Option<usize>) -> String {
-    render_text(
-        report,
-        &TextOptions {
-            width,
-            color: false,
-        },
-    )
+    render_text(report, &TextOptions { width, color: false })
 }
 
 #[test]
@@ -122,10 +111,7 @@ fn uncut_text_keeps_everything() {
 #[test]
 fn color_adds_escapes_and_nothing_else() {
     let report = report(&sample());
-    let options = TextOptions {
-        width: Some(100),
-        color: true,
-    };
+    let options = TextOptions { width: Some(100), color: true };
     let mut shown = render_text(&report, &options);
     assert!(shown.contains("\x1b[31m  error: "), "{shown}");
     for code in ["0", "1", "2", "31", "33", "36"] {
@@ -197,11 +183,7 @@ fn hostile_text_stays_text_in_html() {
     // Every tag is one of ours, and carries nothing that runs.
     for tag in page.split('<').skip(1) {
         let tag = tag.split('>').next().unwrap();
-        let name = tag
-            .trim_start_matches('/')
-            .split([' ', '\n'])
-            .next()
-            .unwrap();
+        let name = tag.trim_start_matches('/').split([' ', '\n']).next().unwrap();
         assert!(
             [
                 "!DOCTYPE", "html", "head", "meta", "title", "style", "body", "header", "h1", "h2",
@@ -227,10 +209,7 @@ fn a_page_forbids_scripts_and_whatever_is_elsewhere() {
     assert!(!page.contains("<script") && !page.contains("http://") && !page.contains("https://"));
     assert!(!page.contains("url(") && !page.contains("@import") && !page.contains("src="));
     assert_eq!(page.matches("<details").count(), 5);
-    assert!(
-        page.contains("SELECT a,\\n  b FROM t"),
-        "the info is there as JSON"
-    );
+    assert!(page.contains("SELECT a,\\n  b FROM t"), "the info is there as JSON");
 }
 
 #[test]
@@ -240,10 +219,7 @@ fn hostile_text_stays_text_in_a_terminal() {
         assert!(!shown.chars().any(|c| c != '\n' && c.is_control()));
         assert!(!shown.contains('\u{202e}'));
         // One line a point, whatever line ends it holds.
-        assert_eq!(
-            shown.lines().filter(|line| line.contains("│ ")).count(),
-            1 + 6
-        );
+        assert_eq!(shown.lines().filter(|line| line.contains("│ ")).count(), 1 + 6);
     }
 }
 
@@ -261,10 +237,7 @@ fn hostile_text_stays_in_its_label() {
             })
             .unwrap();
         let rest = &inside[end + 1..];
-        assert!(
-            rest.is_empty() || rest == ", color=red, fontcolor=red]",
-            "{rest}"
-        );
+        assert!(rest.is_empty() || rest == ", color=red, fontcolor=red]", "{rest}");
     }
 }
 
@@ -300,8 +273,5 @@ fn lines_are_never_wider_than_the_terminal() {
         }
     }
     let shown = text(&report, Some(80));
-    assert!(
-        shown.contains("…59"),
-        "levels have numbers where lines end\n{shown}"
-    );
+    assert!(shown.contains("…59"), "levels have numbers where lines end\n{shown}");
 }

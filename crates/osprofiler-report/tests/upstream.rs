@@ -8,9 +8,7 @@ use osprofiler_report::{Report, source};
 use serde_json::{Map, Value};
 
 fn data(path: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/data")
-        .join(path);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/data").join(path);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -36,15 +34,9 @@ fn parse_deep(json: &str) -> Value {
 
 /// Leaves the keys that the Python library writes.
 fn without_additions(node: &mut Value) {
-    retain(
-        node,
-        &["info", "children", "stats", "trace_id", "parent_id"],
-    );
+    retain(node, &["info", "children", "stats", "trace_id", "parent_id"]);
     if node.get("trace_id").is_none() {
-        retain(
-            &mut node["info"],
-            &["name", "started", "finished", "last_trace_started"],
-        );
+        retain(&mut node["info"], &["name", "started", "finished", "last_trace_started"]);
     }
     if let Some(stats) = node.get_mut("stats") {
         for sums in stats.as_object_mut().unwrap().values_mut() {
@@ -78,11 +70,7 @@ fn cut_names(node: &mut Value) {
         }
         *stats = merged.into();
     }
-    node["children"]
-        .as_array_mut()
-        .unwrap()
-        .iter_mut()
-        .for_each(cut_names);
+    node["children"].as_array_mut().unwrap().iter_mut().for_each(cut_names);
 }
 
 /// The Python library does not show points that enclose themselves.
@@ -104,23 +92,11 @@ fn assert_same(found: &Value, expected: &Value, what: &str) {
     let pretty = |value| serde_json::to_string_pretty(value).unwrap();
     if found != expected {
         let (found, expected) = (pretty(found), pretty(expected));
-        let at = found
-            .lines()
-            .zip(expected.lines())
-            .position(|(found, expected)| found != expected);
+        let at =
+            found.lines().zip(expected.lines()).position(|(found, expected)| found != expected);
         let from = at.unwrap_or(0).saturating_sub(5);
-        let part = |text: &str| {
-            text.lines()
-                .skip(from)
-                .take(15)
-                .collect::<Vec<_>>()
-                .join("\n")
-        };
-        panic!(
-            "{what}, line {from}: found\n{}\nexpected\n{}",
-            part(&found),
-            part(&expected)
-        );
+        let part = |text: &str| text.lines().skip(from).take(15).collect::<Vec<_>>().join("\n");
+        panic!("{what}, line {from}: found\n{}\nexpected\n{}", part(&found), part(&expected));
     }
 }
 
@@ -137,13 +113,8 @@ fn every_golden_report_is_the_same() {
     }
 }
 
-const TRACES: [&str; 5] = [
-    "image-list",
-    "server-create",
-    "server-create-novalidhost",
-    "token-issue",
-    "volume-create",
-];
+const TRACES: [&str; 5] =
+    ["image-list", "server-create", "server-create-novalidhost", "token-issue", "volume-create"];
 
 #[test]
 fn every_real_trace_is_the_same() {
@@ -168,14 +139,7 @@ fn a_report_can_be_read_back() {
 #[test]
 fn the_example_in_the_docs_is_true() {
     let page = data("../../docs/report.md");
-    let block = |kind: &str| {
-        page.split(kind)
-            .nth(1)
-            .unwrap()
-            .split("```")
-            .next()
-            .unwrap()
-    };
+    let block = |kind: &str| page.split(kind).nth(1).unwrap().split("```").next().unwrap();
     let expected = parse_deep(block("```json\n"));
     assert_same(&json_of(&report_of(block("```jsonl\n"))), &expected, "docs");
 }

@@ -62,10 +62,8 @@ fn lock(records: &Mutex<Vec<Record>>) -> std::sync::MutexGuard<'_, Vec<Record>> 
 /// A point that has not stopped ends in ` ...`, one that failed in ` !` and the type of its error.
 #[must_use]
 pub fn tree(records: &[Record]) -> String {
-    let starts: Vec<&Record> = records
-        .iter()
-        .filter(|record| record.phase == Phase::Start)
-        .collect();
+    let starts: Vec<&Record> =
+        records.iter().filter(|record| record.phase == Phase::Start).collect();
     let mut out = String::new();
     for root in &starts {
         if !starts.iter().any(|other| other.trace_id == root.parent_id) {
@@ -81,28 +79,18 @@ fn push_point(out: &mut String, point: &Record, starts: &[&Record], all: &[Recor
     match stop_of(&point.trace_id, all) {
         None => out.push_str(" ..."),
         Some(stop) => {
-            if let Some(etype) = stop
-                .info
-                .to_map()
-                .get("etype")
-                .and_then(|etype| etype.as_str())
-            {
+            if let Some(etype) = stop.info.to_map().get("etype").and_then(|etype| etype.as_str()) {
                 out.push_str(" ! ");
                 out.push_str(etype);
             }
         }
     }
     out.push('\n');
-    for child in starts
-        .iter()
-        .filter(|child| child.parent_id == point.trace_id)
-    {
+    for child in starts.iter().filter(|child| child.parent_id == point.trace_id) {
         push_point(out, child, starts, all, depth + 1);
     }
 }
 
 fn stop_of<'a>(id: &Id, records: &'a [Record]) -> Option<&'a Record> {
-    records
-        .iter()
-        .find(|record| record.phase == Phase::Stop && record.trace_id == *id)
+    records.iter().find(|record| record.phase == Phase::Stop && record.trace_id == *id)
 }

@@ -30,9 +30,7 @@ impl Info {
     /// Makes an empty dictionary. Does not allocate.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            members: String::new(),
-        }
+        Self { members: String::new() }
     }
 
     /// Reads a JSON object.
@@ -159,10 +157,7 @@ mod tests {
 
     #[test]
     fn a_key_set_again_is_replaced() {
-        let info = Info::new()
-            .with("a", &1)
-            .with("b", &json!({"a": 2}))
-            .with("a", &3);
+        let info = Info::new().with("a", &1).with("b", &json!({"a": 2})).with("a", &3);
         assert_eq!(Value::from(info.to_map()), json!({"a": 3, "b": {"a": 2}}));
         assert_eq!(info.to_json().matches("\"a\"").count(), 2);
     }
@@ -178,13 +173,7 @@ mod tests {
         let odd = HashMap::from([((1, 2), 3)]);
         let info = Info::new().with("odd", &odd).with("after", &1);
         let map = info.to_map();
-        assert!(
-            map["odd"]
-                .as_str()
-                .unwrap()
-                .starts_with("<not representable"),
-            "{info:?}"
-        );
+        assert!(map["odd"].as_str().unwrap().starts_with("<not representable"), "{info:?}");
         assert_eq!(map["after"], 1);
     }
 

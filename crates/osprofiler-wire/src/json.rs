@@ -54,8 +54,7 @@ struct Utf8<'a>(&'a mut String);
 
 impl io::Write for Utf8<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .push_str(std::str::from_utf8(bytes).map_err(io::Error::other)?);
+        self.0.push_str(std::str::from_utf8(bytes).map_err(io::Error::other)?);
         Ok(bytes.len())
     }
 
@@ -83,9 +82,8 @@ pub fn repair(text: &str) -> String {
         if let Some(inside) = rest.strip_prefix('"') {
             out.push('"');
             rest = repair_string(inside, &mut out);
-        } else if let Some(word) = ["NaN", "Infinity", "-Infinity"]
-            .into_iter()
-            .find(|word| rest.starts_with(word))
+        } else if let Some(word) =
+            ["NaN", "Infinity", "-Infinity"].into_iter().find(|word| rest.starts_with(word))
         {
             out.push('"');
             out.push_str(word);
@@ -145,10 +143,7 @@ mod tests {
     fn pairs_of_surrogates_stay() {
         assert_eq!(repair(r#""\ud83d\udd11""#), r#""\ud83d\udd11""#);
         assert_eq!(repair(r#""\ud83d\ud83d\udd11""#), r#""\ufffd\ud83d\udd11""#);
-        assert_eq!(
-            repair(r#""\udd11\n\\ud800\"NaN""#),
-            r#""\ufffd\n\\ud800\"NaN""#
-        );
+        assert_eq!(repair(r#""\udd11\n\\ud800\"NaN""#), r#""\ufffd\n\\ud800\"NaN""#);
     }
 
     #[test]

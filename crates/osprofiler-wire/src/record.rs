@@ -49,10 +49,7 @@ impl Phase {
         if let Some(point) = name.strip_suffix(Self::Stop.suffix()) {
             return (point, Self::Stop);
         }
-        (
-            name.strip_suffix(Self::Start.suffix()).unwrap_or(name),
-            Self::Start,
-        )
+        (name.strip_suffix(Self::Start.suffix()).unwrap_or(name), Self::Start)
     }
 }
 
@@ -160,11 +157,7 @@ impl From<&RecordView<'_>> for Record {
 
 /// Outside of strings, where JSON has no line ends, they are but space.
 fn one_line(json: &str) -> Cow<'_, str> {
-    if json.contains(['\n', '\r']) {
-        json.replace(['\n', '\r'], " ").into()
-    } else {
-        json.into()
-    }
+    if json.contains(['\n', '\r']) { json.replace(['\n', '\r'], " ").into() } else { json.into() }
 }
 
 fn push_str(out: &mut String, text: &str) {
@@ -221,16 +214,7 @@ impl<'a> RecordView<'a> {
     /// although it is not JSON (`NaN`) is an error as well; [`json::repair`] mends it.
     pub fn parse(text: &'a str) -> Result<Self, RecordError> {
         let top: Fields<'a, 8> = read_fields(text, &TOP_KEYS).map_err(RecordError::NotAnObject)?;
-        let [
-            name,
-            base_id,
-            trace_id,
-            parent_id,
-            timestamp,
-            info,
-            project,
-            service,
-        ] = top.0;
+        let [name, base_id, trace_id, parent_id, timestamp, info, project, service] = top.0;
         let required = |value: Option<&'a RawValue>, key| {
             value.and_then(plain_text).ok_or(RecordError::Missing(key))
         };
@@ -296,16 +280,8 @@ pub enum RecordError {
     Timestamp(String),
 }
 
-const TOP_KEYS: [&str; 8] = [
-    "name",
-    "base_id",
-    "trace_id",
-    "parent_id",
-    "timestamp",
-    "info",
-    "project",
-    "service",
-];
+const TOP_KEYS: [&str; 8] =
+    ["name", "base_id", "trace_id", "parent_id", "timestamp", "info", "project", "service"];
 
 fn split_name(name: Cow<'_, str>) -> (Cow<'_, str>, Phase) {
     match name {
@@ -396,9 +372,7 @@ mod tests {
             parent_id: "p".into(),
             trace_id: "7d28af6a-79ae-40f3-8a56-2a6e1c8f1e0c".into(),
             timestamp: Timestamp::from_micros(1_461_001_330_774_321),
-            info: Info::new()
-                .with("etype", "ValueError")
-                .with("host", "not this one"),
+            info: Info::new().with("etype", "ValueError").with("host", "not this one"),
             origin: Arc::new(Origin {
                 project: Some("nova".into()),
                 service: None,
@@ -451,10 +425,7 @@ mod tests {
     fn parse(fields: Value) -> Result<(String, String), String> {
         let mut record = json!({"name": "db-start", "base_id": "b", "trace_id": "t",
             "timestamp": "2026-01-02T03:04:05"});
-        record
-            .as_object_mut()
-            .unwrap()
-            .extend(fields.as_object().unwrap().clone());
+        record.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         let text = record.to_string();
         RecordView::parse(&text)
             .map(|view| (view.name.into_owned(), view.parent_id.to_string()))
@@ -468,18 +439,9 @@ mod tests {
         assert_eq!(parse(json!({"parent_id": null})), db("b"));
         assert_eq!(parse(json!({"parent_id": 5})), db("5"));
         assert_eq!(parse(json!({"info": null})), db("b"));
-        assert_eq!(
-            parse(json!({"info": ["host"], "unknown": {"deep": [1]}})),
-            db("b")
-        );
-        assert_eq!(
-            parse(json!({"name": "start"})),
-            Ok(("start".to_owned(), "b".to_owned()))
-        );
-        assert_eq!(
-            parse(json!({"name": "start-start"})),
-            Ok(("start".to_owned(), "b".to_owned()))
-        );
+        assert_eq!(parse(json!({"info": ["host"], "unknown": {"deep": [1]}})), db("b"));
+        assert_eq!(parse(json!({"name": "start"})), Ok(("start".to_owned(), "b".to_owned())));
+        assert_eq!(parse(json!({"name": "start-start"})), Ok(("start".to_owned(), "b".to_owned())));
     }
 
     #[test]
@@ -488,15 +450,10 @@ mod tests {
             parse(json!({"base_id": null})),
             Err("`base_id` is missing, expected text".into())
         );
-        assert_eq!(
-            parse(json!({"name": []})),
-            Err("`name` is missing, expected text".into())
-        );
+        assert_eq!(parse(json!({"name": []})), Err("`name` is missing, expected text".into()));
         assert_eq!(
             parse(json!({"timestamp": "yesterday"})),
-            Err(
-                "`timestamp` is `yesterday`, expected UTC like `2016-04-18T17:42:10.774321`".into()
-            )
+            Err("`timestamp` is `yesterday`, expected UTC like `2016-04-18T17:42:10.774321`".into())
         );
         assert!(RecordView::parse("[1]").is_err());
         assert!(RecordView::parse(r#"{"name": NaN}"#).is_err());

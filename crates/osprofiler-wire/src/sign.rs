@@ -43,8 +43,7 @@ impl TraceContext {
         json.push_str("{\"base_id\": ");
         self.base_id.with_text(|id| push_python_str(&mut json, id));
         json.push_str(", \"parent_id\": ");
-        self.parent_id
-            .with_text(|id| push_python_str(&mut json, id));
+        self.parent_id.with_text(|id| push_python_str(&mut json, id));
         json.push('}');
         URL_SAFE.encode(json)
     }
@@ -92,22 +91,14 @@ impl HmacKey {
     pub fn sign(&self, context: &TraceContext) -> SignedContext {
         let info = context.pack();
         let digits = self.hmac_text(info.as_bytes());
-        let hmac = std::str::from_utf8(&digits)
-            .expect("hexadecimal digits are ASCII")
-            .to_owned();
+        let hmac = std::str::from_utf8(&digits).expect("hexadecimal digits are ASCII").to_owned();
         SignedContext { info, hmac }
     }
 
     /// The signature of a packed context: HMAC-SHA1 in lower-case hexadecimal.
     fn hmac_text(&self, info: &[u8]) -> [u8; HMAC_TEXT_LEN] {
         const HEX: &[u8; 16] = b"0123456789abcdef";
-        let digest = self
-            .0
-            .mac
-            .clone()
-            .chain_update(info)
-            .finalize()
-            .into_bytes();
+        let digest = self.0.mac.clone().chain_update(info).finalize().into_bytes();
         let mut text = [0; HMAC_TEXT_LEN];
         for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(digest) {
             *pair = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 0x0f)]];
@@ -124,10 +115,7 @@ impl From<&str> for HmacKey {
 
 impl PartialEq for HmacKey {
     fn eq(&self, other: &Self) -> bool {
-        self.expose()
-            .as_bytes()
-            .ct_eq(other.expose().as_bytes())
-            .into()
+        self.expose().as_bytes().ct_eq(other.expose().as_bytes()).into()
     }
 }
 
@@ -154,11 +142,7 @@ impl HmacKeys {
     /// ```
     #[must_use]
     pub fn parse(list: &str) -> Self {
-        list.split(',')
-            .map(str::trim)
-            .filter(|key| !key.is_empty())
-            .map(HmacKey::new)
-            .collect()
+        list.split(',').map(str::trim).filter(|key| !key.is_empty()).map(HmacKey::new).collect()
     }
 
     /// The key to sign with where no other is in force.
@@ -193,11 +177,7 @@ impl HmacKeys {
             .find(|key| key.hmac_text(info).ct_eq(hmac).into())
             .ok_or(VerifyError::Signature)?;
         let (base_id, parent_id) = unpack(info)?;
-        Ok(Verified {
-            base_id,
-            parent_id,
-            key,
-        })
+        Ok(Verified { base_id, parent_id, key })
     }
 }
 
@@ -250,10 +230,7 @@ fn unpack(info: &[u8]) -> Result<(Option<Id>, Option<Id>), VerifyError> {
     let members: Map<String, Value> =
         serde_json::from_slice(&json).map_err(|_| VerifyError::Json)?;
     // A sender's own `hmac_key` counts for nothing: the key in force is the one that matched.
-    if members
-        .keys()
-        .any(|key| !matches!(key.as_str(), "base_id" | "parent_id" | "hmac_key"))
-    {
+    if members.keys().any(|key| !matches!(key.as_str(), "base_id" | "parent_id" | "hmac_key")) {
         return Err(VerifyError::UnknownKey);
     }
     let id = |value: &Value| match value {
@@ -308,10 +285,8 @@ mod tests {
     #[test]
     fn the_worked_value_of_the_format() {
         let id = Id::from("7d28af6a-79ae-40f3-8a56-2a6e1c8f1e0c");
-        let signed = HmacKey::new("SECRET_KEY").sign(&TraceContext {
-            base_id: id.clone(),
-            parent_id: id,
-        });
+        let signed =
+            HmacKey::new("SECRET_KEY").sign(&TraceContext { base_id: id.clone(), parent_id: id });
         assert_eq!(
             signed.info,
             concat!(
@@ -325,14 +300,9 @@ mod tests {
     #[test]
     fn second_key_is_accepted_during_rollover_and_stays_in_force() {
         let keys = HmacKeys::parse("new,old");
-        let context = TraceContext {
-            base_id: "b".into(),
-            parent_id: "p".into(),
-        };
+        let context = TraceContext { base_id: "b".into(), parent_id: "p".into() };
         let signed = HmacKey::new("old").sign(&context);
-        let verified = keys
-            .verify(signed.info.as_bytes(), signed.hmac.as_bytes())
-            .unwrap();
+        let verified = keys.verify(signed.info.as_bytes(), signed.hmac.as_bytes()).unwrap();
         assert_eq!(verified.key.expose(), "old");
     }
 
@@ -340,26 +310,14 @@ mod tests {
     fn only_the_keys_of_the_format_are_accepted() {
         let both = json!({"base_id": "b", "parent_id": "p"});
         assert_eq!(verify(&both), Ok((Some("b".into()), Some("p".into()))));
-        assert_eq!(
-            verify(&json!({"base_id": "b"})),
-            Ok((Some("b".into()), None))
-        );
+        assert_eq!(verify(&json!({"base_id": "b"})), Ok((Some("b".into()), None)));
         assert_eq!(
             verify(&json!({"base_id": "b", "parent_id": null})),
             Ok((Some("b".into()), None))
         );
-        assert_eq!(
-            verify(&json!({"base_id": "", "hmac_key": "k"})),
-            Ok((None, None))
-        );
-        assert_eq!(
-            verify(&json!({"parent_id": "p"})),
-            Err(VerifyError::NoBaseId)
-        );
-        assert_eq!(
-            verify(&json!({"base_id": "b", "colour": 1})),
-            Err(VerifyError::UnknownKey)
-        );
+        assert_eq!(verify(&json!({"base_id": "", "hmac_key": "k"})), Ok((None, None)));
+        assert_eq!(verify(&json!({"parent_id": "p"})), Err(VerifyError::NoBaseId));
+        assert_eq!(verify(&json!({"base_id": "b", "colour": 1})), Err(VerifyError::UnknownKey));
         assert_eq!(verify(&json!({"base_id": 5})), Err(VerifyError::IdType));
         assert_eq!(verify(&json!([{"base_id": "b"}])), Err(VerifyError::Json));
     }
@@ -367,10 +325,10 @@ mod tests {
     #[test]
     fn a_wrong_signature_is_refused() {
         let keys = HmacKeys::parse("k");
-        let signed = keys.first().unwrap().sign(&TraceContext {
-            base_id: "b".into(),
-            parent_id: "b".into(),
-        });
+        let signed = keys
+            .first()
+            .unwrap()
+            .sign(&TraceContext { base_id: "b".into(), parent_id: "b".into() });
         let info = signed.info.as_bytes();
         for hmac in [
             "",
@@ -379,25 +337,12 @@ mod tests {
             &signed.hmac.to_uppercase(),
             &"é".repeat(20),
         ] {
-            assert_eq!(
-                keys.verify(info, hmac.as_bytes()).unwrap_err(),
-                VerifyError::Signature
-            );
+            assert_eq!(keys.verify(info, hmac.as_bytes()).unwrap_err(), VerifyError::Signature);
         }
-        assert!(
-            keys.verify(info, format!(" \t{} ", signed.hmac).as_bytes())
-                .is_ok()
-        );
-        assert!(
-            HmacKeys::default()
-                .verify(info, signed.hmac.as_bytes())
-                .is_err()
-        );
+        assert!(keys.verify(info, format!(" \t{} ", signed.hmac).as_bytes()).is_ok());
+        assert!(HmacKeys::default().verify(info, signed.hmac.as_bytes()).is_err());
         let long = vec![b'A'; MAX_INFO_LEN + 1];
-        assert_eq!(
-            keys.verify(&long, signed.hmac.as_bytes()).unwrap_err(),
-            VerifyError::TooLong
-        );
+        assert_eq!(keys.verify(&long, signed.hmac.as_bytes()).unwrap_err(), VerifyError::TooLong);
     }
 
     #[test]
@@ -417,11 +362,7 @@ mod tests {
             ("AQ==AQID", Some(&[1])),
             ("", Some(&[])),
         ] {
-            assert_eq!(
-                decode_base64(text.as_bytes()).as_deref(),
-                decoded,
-                "{text:?}"
-            );
+            assert_eq!(decode_base64(text.as_bytes()).as_deref(), decoded, "{text:?}");
         }
     }
 

@@ -53,16 +53,10 @@ impl Timestamp {
         {
             return None;
         }
-        let (year, month, day) = (
-            number(&bytes[0..4])?,
-            number(&bytes[5..7])?,
-            number(&bytes[8..10])?,
-        );
-        let (hour, minute, second) = (
-            number(&bytes[11..13])?,
-            number(&bytes[14..16])?,
-            number(&bytes[17..19])?,
-        );
+        let (year, month, day) =
+            (number(&bytes[0..4])?, number(&bytes[5..7])?, number(&bytes[8..10])?);
+        let (hour, minute, second) =
+            (number(&bytes[11..13])?, number(&bytes[14..16])?, number(&bytes[17..19])?);
         // A leap second (60) is read as the first instant of the next minute.
         if !(1..=12).contains(&month)
             || !(1..=days_in_month(year, month)).contains(&day)
@@ -77,11 +71,8 @@ impl Timestamp {
             + minute * 60
             + second;
         let (micros, rest) = decimals(rest)?;
-        matches!(
-            rest,
-            b"" | b"Z" | b"z" | b"+00:00" | b"+0000" | b"+00" | b"-00:00"
-        )
-        .then_some(Self(seconds * MICROS_PER_SECOND + micros))
+        matches!(rest, b"" | b"Z" | b"z" | b"+00:00" | b"+0000" | b"+00" | b"-00:00")
+            .then_some(Self(seconds * MICROS_PER_SECOND + micros))
     }
 }
 
@@ -92,19 +83,14 @@ impl fmt::Display for Timestamp {
         let (year, month, day) = civil_from_days(seconds.div_euclid(SECONDS_PER_DAY));
         let of_day = seconds.rem_euclid(SECONDS_PER_DAY);
         let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}"
-        )
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}")
     }
 }
 
 /// Reads digits only; the caller has bounded their number.
 fn number(digits: &[u8]) -> Option<i64> {
     digits.iter().try_fold(0, |sum, digit| {
-        digit
-            .is_ascii_digit()
-            .then(|| sum * 10 + i64::from(digit - b'0'))
+        digit.is_ascii_digit().then(|| sum * 10 + i64::from(digit - b'0'))
     })
 }
 
@@ -113,10 +99,7 @@ fn decimals(rest: &[u8]) -> Option<(i64, &[u8])> {
     let Some(fraction) = rest.strip_prefix(b".") else {
         return Some((0, rest));
     };
-    let len = fraction
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
+    let len = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if len == 0 {
         return None;
     }
@@ -156,11 +139,7 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day)
 }

@@ -74,10 +74,7 @@ impl Carried {
             return f();
         }
         let before = slot::swap(self.0.take());
-        let _installed = Installed {
-            carried: self,
-            before,
-        };
+        let _installed = Installed { carried: self, before };
         f()
     }
 
@@ -111,10 +108,7 @@ pin_project! {
 
 impl<F> InProfiler<F> {
     pub(crate) fn new(future: F, scope: Option<Box<Scope>>) -> Self {
-        Self {
-            future: Some(future),
-            carried: Carried(scope),
-        }
+        Self { future: Some(future), carried: Carried(scope) }
     }
 }
 
@@ -123,11 +117,7 @@ impl<F: Future> Future for InProfiler<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
-        let future = this
-            .future
-            .as_mut()
-            .as_pin_mut()
-            .expect("not polled after it was ready");
+        let future = this.future.as_mut().as_pin_mut().expect("not polled after it was ready");
         let output = ready!(this.carried.run(|| future.poll(cx)));
         this.carried.run(|| this.future.set(None));
         this.carried.end();
@@ -209,11 +199,7 @@ impl<F, I, C> Traced<F, I, C> {
     pub(crate) fn inspected(future: F, name: Cow<'static, str>, info: I, inspect: C) -> Self {
         Self {
             future: Some(future),
-            begin: Some(Begin {
-                name,
-                info,
-                inspect,
-            }),
+            begin: Some(Begin { name, info, inspect }),
             point: None,
             carried: Carried(None),
         }
@@ -236,12 +222,7 @@ impl<F, C> Traced<F, (), C> {
             let id = slot::with(|scope| scope.start(name.into(), info, ClosedBy::Handle));
             (id, make())
         });
-        Self {
-            future: Some(future),
-            begin: None,
-            point: id.map(|id| (id, inspect)),
-            carried,
-        }
+        Self { future: Some(future), begin: None, point: id.map(|id| (id, inspect)), carried }
     }
 }
 
@@ -256,11 +237,7 @@ impl<F: Future, I: IntoInfo, C: Inspect<F::Output>> Future for Traced<F, I, C> {
         {
             *this.point = open(begin, this.carried);
         }
-        let mut future = this
-            .future
-            .as_mut()
-            .as_pin_mut()
-            .expect("not polled after it was ready");
+        let mut future = this.future.as_mut().as_pin_mut().expect("not polled after it was ready");
         if this.point.is_none() {
             return future.poll(cx);
         }
@@ -294,11 +271,7 @@ impl<F: Future, I: IntoInfo, C: Inspect<F::Output>> Future for Traced<F, I, C> {
 
 /// Starts the point in a scope of its own, under the point that is current.
 fn open<I: IntoInfo, C>(begin: Begin<I, C>, carried: &mut Carried) -> Option<(Id, C)> {
-    let Begin {
-        name,
-        info,
-        inspect,
-    } = begin;
+    let Begin { name, info, inspect } = begin;
     let info = info.into_info();
     carried.0 = Some(slot::with(|scope| scope.profiler())?.scope());
     let id = carried.run(|| slot::with(|scope| scope.start(name, info, ClosedBy::Handle)))?;

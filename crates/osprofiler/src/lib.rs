@@ -129,3 +129,8 @@ pub use crate::profiler::Profiler;
 pub use crate::trace::Trace;
 #[cfg(feature = "macros")]
 pub use crate::traced_impl::TracedImpl;
+
+/// The README's example compiles.
+#[cfg(all(doctest, feature = "tower", feature = "sqlite", feature = "macros"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -34,11 +34,7 @@ static STATE: LazyLock<RwLock<State>> = LazyLock::new(|| {
     RwLock::new(State {
         route: Route::Nowhere,
         closure: None,
-        origin: Arc::new(Origin {
-            project: None,
-            service: None,
-            host: host_name(),
-        }),
+        origin: Arc::new(Origin { project: None, service: None, host: host_name() }),
     })
 });
 static ENABLED: AtomicBool = AtomicBool::new(true);
@@ -107,9 +103,7 @@ pub fn create(connection_string: &str) -> Result<Guard, Error> {
 pub fn create_from(connection: ConnectionString, options: Options) -> Result<Guard, Error> {
     Driver::of(&connection)?;
     let name = connection.to_string();
-    Ok(create_with(name, move || {
-        open_writer(&connection, &options)
-    }))
+    Ok(create_with(name, move || open_writer(&connection, &options)))
 }
 
 /// [`create`], for a driver of your own. The log knows it by `name`; `open` is called in the
@@ -215,11 +209,7 @@ pub fn stats() -> Stats {
 
 /// Hands a record to the closure.
 pub(crate) fn notify(record: &Record) {
-    let closure = STATE
-        .read()
-        .unwrap_or_else(PoisonError::into_inner)
-        .closure
-        .clone();
+    let closure = STATE.read().unwrap_or_else(PoisonError::into_inner).closure.clone();
     let Some(closure) = closure else { return };
     match catch_unwind(AssertUnwindSafe(|| closure(record))) {
         Ok(()) => count_delivered(1),
@@ -243,11 +233,7 @@ pub(crate) fn count_dropped_by_full_ring() {
 }
 
 pub(crate) fn origin() -> Arc<Origin> {
-    STATE
-        .read()
-        .unwrap_or_else(PoisonError::into_inner)
-        .origin
-        .clone()
+    STATE.read().unwrap_or_else(PoisonError::into_inner).origin.clone()
 }
 
 /// Switches recording on or off for the whole process; see [`profiler::enable`](crate::profiler).

@@ -92,19 +92,9 @@ mod tests {
     #[test]
     fn traced_data_is_cut_and_cannot_hurt() {
         assert_eq!(bounded(format_args!("{:?}", (1, "x"))), r#"(1, "x")"#);
-        assert_eq!(
-            bounded(format_args!("{:?}", Unshowable)),
-            "<panicked while formatting>"
-        );
-        assert_eq!(
-            bounded(format_args!("a {:?}", Failing)),
-            "a <failed to format>"
-        );
+        assert_eq!(bounded(format_args!("{:?}", Unshowable)), "<panicked while formatting>");
+        assert_eq!(bounded(format_args!("a {:?}", Failing)), "a <failed to format>");
         let long = bounded(format_args!("x{}", "密".repeat(MAX_TEXT)));
-        assert!(
-            long.ends_with('…') && long.len() <= MAX_TEXT + 3,
-            "{}",
-            long.len()
-        );
+        assert!(long.ends_with('…') && long.len() <= MAX_TEXT + 3, "{}", long.len());
     }
 }

@@ -48,11 +48,7 @@ impl Profiler {
         Self {
             parent_id: base_id.clone(),
             id,
-            trace: Arc::new(Trace {
-                base_id,
-                key: hmac_key.into(),
-                anchor: Anchor::now(),
-            }),
+            trace: Arc::new(Trace { base_id, key: hmac_key.into(), anchor: Anchor::now() }),
         }
     }
 
@@ -83,10 +79,7 @@ impl Profiler {
     /// What travels to a callee: the trace, and the current point as the callee's parent.
     #[must_use]
     pub fn context(&self) -> TraceContext {
-        TraceContext {
-            base_id: self.base_id().clone(),
-            parent_id: self.id.clone(),
-        }
+        TraceContext { base_id: self.base_id().clone(), parent_id: self.id.clone() }
     }
 
     /// [`context`](Self::context), packed and signed with the key in force.
@@ -124,11 +117,7 @@ impl Profiler {
 
     /// The same trace, elsewhere in it.
     pub(crate) fn below(&self, parent_id: Id, id: Id) -> Self {
-        Self {
-            trace: self.trace.clone(),
-            parent_id,
-            id,
-        }
+        Self { trace: self.trace.clone(), parent_id, id }
     }
 }
 
@@ -152,10 +141,7 @@ pub struct Attached {
 
 impl Attached {
     pub(crate) fn new(scope: Option<Box<Scope>>) -> Self {
-        Self {
-            before: slot::swap(scope),
-            _not_send: PhantomData,
-        }
+        Self { before: slot::swap(scope), _not_send: PhantomData }
     }
 }
 
@@ -212,11 +198,7 @@ pub fn init(
 /// The profiler of this thread, as it stands at the current point.
 #[must_use]
 pub fn get() -> Option<Profiler> {
-    if is_tracing() {
-        slot::with(|scope| scope.profiler())
-    } else {
-        None
-    }
+    if is_tracing() { slot::with(|scope| scope.profiler()) } else { None }
 }
 
 /// Makes this thread stop tracing. Points that are open are closed.
@@ -309,10 +291,7 @@ impl Fork {
 
     /// Wraps a future: while it is polled, on whatever thread, that thread traces.
     pub fn scope<F: Future>(self, future: F) -> InProfiler<F> {
-        InProfiler::new(
-            future,
-            self.0.filter(|_| notifier::is_enabled()).map(|p| p.scope()),
-        )
+        InProfiler::new(future, self.0.filter(|_| notifier::is_enabled()).map(|p| p.scope()))
     }
 }
 

@@ -44,11 +44,8 @@ impl Trace {
     /// Starts a point under the current one, if this thread is tracing.
     #[inline]
     pub fn new(name: impl Into<Cow<'static, str>>, info: impl IntoInfo) -> Self {
-        let point = if slot::is_tracing() {
-            Self::start(name.into(), info.into_info())
-        } else {
-            None
-        };
+        let point =
+            if slot::is_tracing() { Self::start(name.into(), info.into_info()) } else { None };
         Self {
             began_in_panic: point.is_some() && thread::panicking(),
             point,

@@ -38,9 +38,7 @@ fn deliver_to(write: impl FnMut(&[Record]) -> Result<(), Error> + Send + 'static
     let guard = notifier::create_with("test", move || {
         let write = write.clone();
         Ok(Box::new(Back(move |records: &[Record]| {
-            write
-                .lock()
-                .unwrap_or_else(|poisoned| poisoned.into_inner())(records)
+            write.lock().unwrap_or_else(|poisoned| poisoned.into_inner())(records)
         })))
     });
     std::mem::forget(guard);
@@ -75,17 +73,11 @@ fn records_reach_the_driver_and_are_all_there_after_a_flush() {
     let mut texts = Vec::new();
     let mut reader =
         open_reader(&"memory://background".parse().unwrap(), &Options::default()).unwrap();
-    reader
-        .read(profiler.base_id(), &mut |json| texts.push(json.to_owned()))
-        .unwrap();
+    reader.read(profiler.base_id(), &mut |json| texts.push(json.to_owned())).unwrap();
     assert_eq!(texts.len(), 800);
     let host = gethostname::gethostname().into_string().unwrap();
     let tail = format!(r#""info":{{"host":"{host}"}},"project":"shop","service":"api"}}"#);
-    assert!(
-        texts.iter().all(|text| text.ends_with(&tail)),
-        "{}",
-        texts[0]
-    );
+    assert!(texts.iter().all(|text| text.ends_with(&tail)), "{}", texts[0]);
     notifier::clear();
 }
 
@@ -209,9 +201,7 @@ fn a_thread_that_ended_is_drained() {
         Ok(())
     });
     for _ in 0..50 {
-        thread::spawn(|| record_points(&new_profiler(), 2))
-            .join()
-            .unwrap();
+        thread::spawn(|| record_points(&new_profiler(), 2)).join().unwrap();
     }
     let _ = notifier::flush(LONG);
     assert_eq!(arrivals.try_iter().sum::<usize>(), 200);

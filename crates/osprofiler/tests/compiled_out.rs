@@ -36,7 +36,8 @@ fn nothing_is_traced_and_everything_compiles() {
     assert_eq!(traced(1), 2);
     assert!(propagation::headers().is_none());
 
-    let future = profiler::fork().scope(traced_future(1).trace("c", unreachable_info).in_profiler());
+    let future =
+        profiler::fork().scope(traced_future(1).trace("c", unreachable_info).in_profiler());
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     let polled = std::pin::pin!(future).poll(&mut context);
     assert_eq!(polled, std::task::Poll::Ready(2));

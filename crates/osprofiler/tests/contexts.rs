@@ -104,11 +104,9 @@ fn spawned_tasks_get_a_fork_by_one_short_call() {
         }
         tasks.spawn(async { drop(Trace::new("no fork, no point", ())) });
         tasks.join_all().await;
-        tokio::task::spawn_blocking(
-            profiler::fork().wrap(|| drop(Trace::new("blocking", ()))),
-        )
-        .await
-        .unwrap();
+        tokio::task::spawn_blocking(profiler::fork().wrap(|| drop(Trace::new("blocking", ()))))
+            .await
+            .unwrap();
     });
     let task = "  task\n    inner\n".repeat(3);
     assert_eq!(seen, format!("root\n{task}  blocking\n"));

@@ -25,11 +25,8 @@ static TURN: Mutex<()> = Mutex::new(());
 /// Runs a test on a runtime with two workers, with the records captured.
 fn captured<F: Future<Output = ()>>(test: impl FnOnce(Capture) -> F) {
     let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(test(Capture::start()));
 }
 
@@ -50,10 +47,7 @@ async fn send_raw(address: &str, head: &[u8]) -> u16 {
     let mut response = Vec::new();
     let _ = stream.read_to_end(&mut response).await;
     let text = String::from_utf8_lossy(&response);
-    text.split(' ')
-        .nth(1)
-        .and_then(|status| status.parse().ok())
-        .unwrap_or_default()
+    text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default()
 }
 
 fn header_bytes(value: &Value) -> Vec<u8> {
@@ -94,10 +88,9 @@ fn outcome(records: &[Record], expected: &Value) -> Value {
 
 #[test]
 fn adversarial_headers_come_out_as_stated() {
-    let cases: Vec<Value> = serde_json::from_str(include_str!(
-        "../../../tests/data/golden/headers-adversarial.json"
-    ))
-    .unwrap();
+    let cases: Vec<Value> =
+        serde_json::from_str(include_str!("../../../tests/data/golden/headers-adversarial.json"))
+            .unwrap();
     assert!(cases.len() > 30);
     captured(|capture| async move {
         let keys = KeyRing::default();
@@ -120,20 +113,10 @@ fn adversarial_headers_come_out_as_stated() {
             assert!(allowed.contains(&status.into()), "{name}: status {status}");
             if case["grade"] == "must" {
                 let expected = &case["expected"];
-                assert_eq!(
-                    outcome(&records, expected),
-                    *expected,
-                    "{name}: {}",
-                    case["why"]
-                );
+                assert_eq!(outcome(&records, expected), *expected, "{name}: {}", case["why"]);
             }
             if let Some(never) = case["never_base_id"].as_str() {
-                assert!(
-                    records
-                        .iter()
-                        .all(|record| record.base_id != Id::from(never)),
-                    "{name}"
-                );
+                assert!(records.iter().all(|record| record.base_id != Id::from(never)), "{name}");
             }
         }
     });
@@ -148,9 +131,7 @@ fn a_signed_request_becomes_a_point_with_request_and_status() {
             get(|| async {
                 drop(Trace::new("db", ()));
                 tokio::task::yield_now().await;
-                tokio::spawn(async { drop(Trace::new("task", ())) }.in_profiler())
-                    .await
-                    .unwrap();
+                tokio::spawn(async { drop(Trace::new("task", ())) }.in_profiler()).await.unwrap();
                 StatusCode::NOT_FOUND
             }),
         );
@@ -165,25 +146,13 @@ fn a_signed_request_becomes_a_point_with_request_and_status() {
         for (name, value) in &headers {
             request = request.header(name, value);
         }
-        assert_eq!(
-            request.send().await.unwrap().status(),
-            StatusCode::NOT_FOUND
-        );
-        assert_eq!(
-            reqwest::get(format!("http://{address}/v3/8"))
-                .await
-                .unwrap()
-                .status(),
-            404
-        );
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::NOT_FOUND);
+        assert_eq!(reqwest::get(format!("http://{address}/v3/8")).await.unwrap().status(), 404);
 
         assert_eq!(capture.tree(), "wsgi\n  db\n  task\n");
         let records = capture.records();
         let (start, stop) = (&records[0], records.last().unwrap());
-        assert_eq!(
-            (&start.base_id, &start.parent_id),
-            (&"base".into(), &"caller".into())
-        );
+        assert_eq!((&start.base_id, &start.parent_id), (&"base".into(), &"caller".into()));
         assert_eq!(
             start.info.to_json(),
             r#"{"request":{"path":"/v3/7","query":"limit=1&all","method":"GET","scheme":"http"}}"#
@@ -225,10 +194,7 @@ fn a_trace_goes_from_service_to_service_with_the_key_that_matched() {
         let bases: BTreeSet<String> = records.iter().map(|r| r.base_id.to_string()).collect();
         assert_eq!(bases, BTreeSet::from(["base".to_owned()]));
         let call = records[2].info.to_map()["requests"].clone();
-        assert_eq!(
-            (&call["hostname"], &call["query"]),
-            (&"127.0.0.1".into(), &"hop=1".into())
-        );
+        assert_eq!((&call["hostname"], &call["query"]), (&"127.0.0.1".into(), &"hop=1".into()));
         let answer = records.last().unwrap().info.to_json();
         assert_eq!(answer, r#"{"requests":{"status_code":200}}"#);
     });
@@ -240,9 +206,7 @@ fn a_failed_call_closes_its_point_with_the_error() {
         let profiler = Profiler::new("key", None, None);
         profiler::Fork::from(profiler)
             .scope(async {
-                let call = reqwest::Client::new()
-                    .get("http://127.0.0.1:1/")
-                    .send_traced();
+                let call = reqwest::Client::new().get("http://127.0.0.1:1/").send_traced();
                 assert!(call.await.is_err());
                 drop(Trace::new("next", ()));
             })
@@ -330,21 +294,15 @@ fn points_of_concurrent_requests_do_not_mix() {
         let keys = KeyRing::parse("key");
         let app = Router::new().route(
             "/{id}",
-            get(
-                |axum::extract::Path(id): axum::extract::Path<String>| async move {
-                    for _ in 0..3 {
-                        tokio::task::yield_now()
-                            .trace(format!("work {id}"), ())
-                            .await;
-                        tokio::join!(
-                            async { tokio::task::yield_now().await }
-                                .trace(format!("left {id}"), ()),
-                            async { tokio::task::yield_now().await }
-                                .trace(format!("right {id}"), ()),
-                        );
-                    }
-                },
-            ),
+            get(|axum::extract::Path(id): axum::extract::Path<String>| async move {
+                for _ in 0..3 {
+                    tokio::task::yield_now().trace(format!("work {id}"), ()).await;
+                    tokio::join!(
+                        async { tokio::task::yield_now().await }.trace(format!("left {id}"), ()),
+                        async { tokio::task::yield_now().await }.trace(format!("right {id}"), ()),
+                    );
+                }
+            }),
         );
         let address = serve(app, &keys).await;
         let calls: Vec<_> = (0..100)
@@ -362,16 +320,10 @@ fn points_of_concurrent_requests_do_not_mix() {
         let records = capture.records();
         for n in 0..100 {
             let base = Id::from(format!("base {n}"));
-            let own: Vec<Record> = records
-                .iter()
-                .filter(|record| record.base_id == base)
-                .cloned()
-                .collect();
+            let own: Vec<Record> =
+                records.iter().filter(|record| record.base_id == base).cloned().collect();
             let works = format!("    work {n}\n    left {n}\n    right {n}\n").repeat(3);
-            assert_eq!(
-                osprofiler_testkit::capture::tree(&own),
-                format!("http\n  wsgi\n{works}")
-            );
+            assert_eq!(osprofiler_testkit::capture::tree(&own), format!("http\n  wsgi\n{works}"));
         }
     });
 }

@@ -36,14 +36,8 @@ fn points_nest_to_any_depth() {
         assert!(pair[1].timestamp >= pair[0].timestamp);
     }
     for (start, stop) in records[..1000].iter().zip(records[1000..].iter().rev()) {
-        assert_eq!(
-            (&start.trace_id, &start.parent_id),
-            (&stop.trace_id, &stop.parent_id)
-        );
-        assert_eq!(
-            (start.name.clone(), stop.phase),
-            (stop.name.clone(), Phase::Stop)
-        );
+        assert_eq!((&start.trace_id, &start.parent_id), (&stop.trace_id, &stop.parent_id));
+        assert_eq!((start.name.clone(), stop.phase), (stop.name.clone(), Phase::Stop));
         assert_eq!(stop.base_id, Id::from("base"));
     }
 }
@@ -118,18 +112,8 @@ fn info_is_built_only_while_tracing() {
         );
         profiler::stop(info! { "rows" => 3 });
     });
-    let infos: Vec<String> = capture
-        .records()
-        .iter()
-        .map(|record| record.info.to_json())
-        .collect();
-    assert_eq!(
-        infos,
-        [
-            r#"{"db":{"statement":"SELECT 1","params":[1,"x"]}}"#,
-            r#"{"rows":3}"#
-        ]
-    );
+    let infos: Vec<String> = capture.records().iter().map(|record| record.info.to_json()).collect();
+    assert_eq!(infos, [r#"{"db":{"statement":"SELECT 1","params":[1,"x"]}}"#, r#"{"rows":3}"#]);
 }
 
 #[test]
@@ -138,10 +122,7 @@ fn a_panic_in_an_info_does_not_reach_the_caller() {
         profiler::start("db", || panic!("on purpose"));
         profiler::stop(());
     });
-    assert_eq!(
-        capture.records()[0].info.to_json(),
-        r#"{"info":"<panicked>"}"#
-    );
+    assert_eq!(capture.records()[0].info.to_json(), r#"{"info":"<panicked>"}"#);
 }
 
 #[test]
@@ -177,10 +158,7 @@ fn init_keeps_a_profiler_of_the_same_trace_and_replaces_one_of_another() {
         assert_eq!(again.hmac_key().expose(), "SECRET_KEY");
         assert_ne!(again.id(), again.base_id());
         let other = profiler::init("other", Some("another base".into()), None).unwrap();
-        assert_eq!(
-            (other.base_id(), other.id()),
-            (&"another base".into(), &"another base".into())
-        );
+        assert_eq!((other.base_id(), other.id()), (&"another base".into(), &"another base".into()));
         profiler::start("second", ());
         profiler::stop(());
     });
@@ -194,10 +172,7 @@ fn init_keeps_a_profiler_of_the_same_trace_and_replaces_one_of_another() {
 fn ids_are_those_of_the_enclosing_points() {
     traced(|| {
         let outside = profiler::get().unwrap();
-        assert_eq!(
-            (outside.parent_id(), outside.id()),
-            (&"base".into(), &"caller".into())
-        );
+        assert_eq!((outside.parent_id(), outside.id()), (&"base".into(), &"caller".into()));
         let _outer = Trace::new("outer", ());
         let outer = profiler::get().unwrap();
         assert_eq!(outer.parent_id(), &"caller".into());

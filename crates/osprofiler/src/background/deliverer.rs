@@ -51,12 +51,7 @@ type OpenWriter = dyn FnMut() -> Result<Box<dyn Writer>, Error> + Send;
 
 impl Delivery {
     pub(crate) fn new(name: String, open: Box<OpenWriter>) -> Self {
-        Self {
-            name,
-            open,
-            writer: None,
-            failing: false,
-        }
+        Self { name, open, writer: None, failing: false }
     }
 
     /// Writes a batch, or counts it as dropped.
@@ -97,11 +92,7 @@ impl Delivery {
             writer.write(batch)?;
             Ok(writer)
         }));
-        self.writer = Some(
-            written
-                .map_err(|_| Failure::Panic)?
-                .map_err(Failure::Driver)?,
-        );
+        self.writer = Some(written.map_err(|_| Failure::Panic)?.map_err(Failure::Driver)?);
         Ok(())
     }
 }

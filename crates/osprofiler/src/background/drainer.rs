@@ -10,11 +10,7 @@ use crate::local::ring::Entry;
 use crate::notifier;
 
 pub(super) fn run(inbox: &Receiver<Command>, queue: SyncSender<Job>) {
-    let mut drainer = Drainer {
-        rings: Vec::new(),
-        batch: Vec::new(),
-        queue,
-    };
+    let mut drainer = Drainer { rings: Vec::new(), batch: Vec::new(), queue };
     let mut busy = false;
     loop {
         match inbox.recv_timeout(if busy { BUSY_INTERVAL } else { IDLE_INTERVAL }) {
@@ -81,21 +77,16 @@ impl Drainer {
             let room = BATCH_RECORDS - self.batch.len();
             let take = ring.slots().min(room);
             if let Ok(entries) = ring.read_chunk(take) {
-                self.batch
-                    .extend(entries.into_iter().map(|entry| entry.into_record(&origin)));
+                self.batch.extend(entries.into_iter().map(|entry| entry.into_record(&origin)));
             }
         }
-        self.rings
-            .retain(|ring| !(ring.is_abandoned() && ring.is_empty()));
+        self.rings.retain(|ring| !(ring.is_abandoned() && ring.is_empty()));
         self.batch.len() - before
     }
 
     /// Moves the batch into the queue; false, and the batch stays, if there is no room.
     fn offer_batch(&mut self) -> bool {
-        match self
-            .queue
-            .try_send(Job::Batch(std::mem::take(&mut self.batch)))
-        {
+        match self.queue.try_send(Job::Batch(std::mem::take(&mut self.batch))) {
             Ok(()) => true,
             Err(TrySendError::Full(Job::Batch(batch))) => {
                 self.batch = batch;

@@ -109,8 +109,5 @@ fn start() -> Option<Sender<Command>> {
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(run)
-        .map(drop)
+    thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
 }

@@ -19,9 +19,7 @@ pub(super) fn section(text: &str, name: &str) -> Vec<(String, String)> {
         {
             value.push_str(content);
         } else if let Some(section) = content.strip_prefix('[') {
-            wanted = section
-                .strip_suffix(']')
-                .is_some_and(|section| section.trim() == name);
+            wanted = section.strip_suffix(']').is_some_and(|section| section.trim() == name);
             open = false;
         } else {
             open = wanted;
@@ -45,10 +43,7 @@ mod tests {
         let text =
             "x = 0\n[a]\nx = 1,\n\t2,\n# no\n  3\ny: z=1\n\n  not of y\n[b]\nx = 4\n[ a ]\nw =\n";
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-        assert_eq!(
-            section(text, "a"),
-            [pair("x", "1,2,3"), pair("y", "z=1"), pair("w", "")]
-        );
+        assert_eq!(section(text, "a"), [pair("x", "1,2,3"), pair("y", "z=1"), pair("w", "")]);
         assert_eq!(section(text, "b"), [pair("x", "4")]);
         assert_eq!(section("[a", "a"), []);
     }

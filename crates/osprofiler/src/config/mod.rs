@@ -114,29 +114,23 @@ impl Config {
     pub fn merge_toml(&mut self, text: &str) -> Result<(), ConfigError> {
         let file: toml::Table = text.parse().map_err(|error: toml::de::Error| {
             // The error's own text would show the line, which may hold a key.
-            ConfigError::Toml {
-                reason: error.message().to_owned(),
-            }
+            ConfigError::Toml { reason: error.message().to_owned() }
         })?;
         let Some(section) = file.get(SECTION) else {
             return Ok(());
         };
-        let options = section.as_table().ok_or(ConfigError::Toml {
-            reason: format!("`{SECTION}` is not a table"),
-        })?;
+        let options = section
+            .as_table()
+            .ok_or(ConfigError::Toml { reason: format!("`{SECTION}` is not a table") })?;
         for (key, value) in options {
             let text = match value {
                 toml::Value::String(text) => text.clone(),
                 toml::Value::Boolean(on) => on.to_string(),
-                toml::Value::Array(items) if items.iter().all(toml::Value::is_str) => items
-                    .iter()
-                    .filter_map(toml::Value::as_str)
-                    .collect::<Vec<_>>()
-                    .join(","),
+                toml::Value::Array(items) if items.iter().all(toml::Value::is_str) => {
+                    items.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(",")
+                }
                 _ if OPTIONS.iter().any(|(option, _)| option == key) => {
-                    return Err(ConfigError::NotText {
-                        option: key.clone(),
-                    });
+                    return Err(ConfigError::NotText { option: key.clone() });
                 }
                 _ => continue,
             };
@@ -189,10 +183,7 @@ impl Config {
     /// ```
     pub fn start(&self, project: &str, service: &str) -> Result<Profiling, ConfigError> {
         if !self.enabled {
-            return Ok(Profiling {
-                keys: KeyRing::default(),
-                guard: None,
-            });
+            return Ok(Profiling { keys: KeyRing::default(), guard: None });
         }
         let connection = match &self.connection_string {
             Some(connection) => connection.clone(),
@@ -204,10 +195,7 @@ impl Config {
         let guard = notifier::create_from(connection, options).map_err(ConfigError::Connection)?;
         Kind::Sql.switch(self.trace_sqlalchemy);
         Kind::HttpClient.switch(self.trace_requests);
-        Ok(Profiling {
-            keys: self.hmac_keys.clone().into(),
-            guard: Some(guard),
-        })
+        Ok(Profiling { keys: self.hmac_keys.clone().into(), guard: Some(guard) })
     }
 }
 
@@ -258,10 +246,7 @@ fn boolean(value: &str, option: &str) -> Result<bool, ConfigError> {
     match value.trim().to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),
-        _ => Err(ConfigError::Boolean {
-            option: option.to_owned(),
-            value: value.to_owned(),
-        }),
+        _ => Err(ConfigError::Boolean { option: option.to_owned(), value: value.to_owned() }),
     }
 }
 
@@ -281,34 +266,18 @@ mod tests {
             .unwrap();
         assert!(config.enabled && config.trace_sqlalchemy && !config.trace_requests);
         assert_eq!(config.hmac_keys, HmacKeys::parse("key-a,key-b"));
-        assert_eq!(
-            config.connection_string.as_ref().unwrap().expose_rest(),
-            ":hush@h:6379"
-        );
+        assert_eq!(config.connection_string.as_ref().unwrap().expose_rest(), ":hush@h:6379");
         let shown = format!("{config:?}");
-        assert!(
-            !shown.contains("hush") && !shown.contains("key-a"),
-            "{shown}"
-        );
+        assert!(!shown.contains("hush") && !shown.contains("key-a"), "{shown}");
     }
 
     #[test]
     fn no_means_no_and_nonsense_is_refused() {
-        let mut config = Config {
-            enabled: true,
-            ..Config::default()
-        };
+        let mut config = Config { enabled: true, ..Config::default() };
         config.merge_ini("[profiler]\nenabled = no").unwrap();
         assert!(!config.enabled);
-        let error = config
-            .merge_ini("[profiler]\nprofiler_enabled = perhaps")
-            .unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("option `profiler_enabled` is `perhaps`"),
-            "{error}"
-        );
+        let error = config.merge_ini("[profiler]\nprofiler_enabled = perhaps").unwrap_err();
+        assert!(error.to_string().starts_with("option `profiler_enabled` is `perhaps`"), "{error}");
     }
 
     #[test]
@@ -317,10 +286,7 @@ mod tests {
             .merge_ini("[profiler]\nconnection_string = hush")
             .unwrap_err()
             .to_string();
-        assert!(
-            error.contains("connection_string") && !error.contains("hush"),
-            "{error}"
-        );
+        assert!(error.contains("connection_string") && !error.contains("hush"), "{error}");
     }
 
     #[cfg(feature = "toml")]
@@ -336,10 +302,7 @@ mod tests {
         assert!(config.enabled && config.trace_sqlalchemy);
         assert_eq!(config.hmac_keys, HmacKeys::parse("a,b"));
         assert!(config.merge_toml("[profiler]\nenabled = 1.5").is_err());
-        let error = config
-            .merge_toml("[profiler]\nhmac_keys = hush")
-            .unwrap_err()
-            .to_string();
+        let error = config.merge_toml("[profiler]\nhmac_keys = hush").unwrap_err().to_string();
         assert!(!error.contains("hush"), "{error}");
     }
 }

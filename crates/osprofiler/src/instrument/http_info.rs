@@ -36,11 +36,7 @@ pub(super) struct ClientRequest<'a> {
 impl ClientRequest<'_> {
     /// Name of the point: the scheme, as in the Python library.
     pub(super) fn point(&self) -> &'static str {
-        if self.scheme.eq_ignore_ascii_case("https") {
-            "https"
-        } else {
-            "http"
-        }
+        if self.scheme.eq_ignore_ascii_case("https") { "https" } else { "http" }
     }
 
     /// Start info.
@@ -75,10 +71,8 @@ impl<B> HasStatus for http::Response<B> {
 impl<R: HasStatus, E: Display> Inspect<Result<R, E>> for ResponseInfo {
     fn inspect(self, result: &Result<R, E>) -> Info {
         match result {
-            Ok(response) => Info::new().with_info(
-                self.0,
-                Info::new().with("status_code", &response.status().as_u16()),
-            ),
+            Ok(response) => Info::new()
+                .with_info(self.0, Info::new().with("status_code", &response.status().as_u16())),
             Err(error) => outcome::error_info(error),
         }
     }

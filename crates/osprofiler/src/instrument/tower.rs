@@ -48,10 +48,7 @@ impl<S> Layer<S> for ServerLayer {
     type Service = Server<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Server {
-            inner,
-            keys: self.keys.clone(),
-        }
+        Server { inner, keys: self.keys.clone() }
     }
 }
 
@@ -82,13 +79,7 @@ where
         let info = http_info::server_request(&request);
         let begin = || self.inner.call(request);
         let inspect = ResponseInfo("response");
-        MaybeTraced::traced(Traced::begun(
-            &profiler,
-            http_info::SERVER_POINT,
-            info,
-            inspect,
-            begin,
-        ))
+        MaybeTraced::traced(Traced::begun(&profiler, http_info::SERVER_POINT, info, inspect, begin))
     }
 }
 
@@ -151,13 +142,7 @@ where
             propagation::inject(request.headers_mut());
             self.inner.call(request)
         };
-        MaybeTraced::traced(Traced::begun(
-            &profiler,
-            point,
-            info,
-            ResponseInfo("requests"),
-            begin,
-        ))
+        MaybeTraced::traced(Traced::begun(&profiler, point, info, ResponseInfo("requests"), begin))
     }
 }
 
@@ -186,15 +171,11 @@ pin_project! {
 
 impl<F> MaybeTraced<F> {
     fn plain(future: F) -> Self {
-        Self {
-            future: Either::Plain { future },
-        }
+        Self { future: Either::Plain { future } }
     }
 
     fn traced(future: Traced<F, (), ResponseInfo>) -> Self {
-        Self {
-            future: Either::Traced { future },
-        }
+        Self { future: Either::Traced { future } }
     }
 }
 

@@ -35,8 +35,7 @@ pub(crate) fn fresh() -> Id {
 /// costs more than an id does.
 pub(crate) fn check_fork() {
     let _ = GENERATOR.try_with(|slot| {
-        slot.borrow_mut()
-            .take_if(|generator| generator.pid != process::id());
+        slot.borrow_mut().take_if(|generator| generator.pid != process::id());
     });
 }
 
@@ -47,10 +46,7 @@ impl Generator {
         let random = SmallRng::try_from_rng(&mut SysRng).unwrap_or_else(|_| {
             SmallRng::seed_from_u64(RandomState::new().hash_one(SystemTime::now()))
         });
-        Self {
-            random,
-            pid: process::id(),
-        }
+        Self { random, pid: process::id() }
     }
 }
 
@@ -66,14 +62,9 @@ mod tests {
         let threads: Vec<_> = (0..8)
             .map(|_| thread::spawn(|| (0..50_000).map(|_| fresh()).collect::<Vec<_>>()))
             .collect();
-        let ids: HashSet<Id> = threads
-            .into_iter()
-            .flat_map(|thread| thread.join().unwrap())
-            .collect();
+        let ids: HashSet<Id> =
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
         assert_eq!(ids.len(), 8 * 50_000);
-        assert!(
-            ids.iter()
-                .all(|id| id.uuid_bytes().is_some_and(|bytes| bytes[6] >> 4 == 4))
-        );
+        assert!(ids.iter().all(|id| id.uuid_bytes().is_some_and(|bytes| bytes[6] >> 4 == 4)));
     }
 }

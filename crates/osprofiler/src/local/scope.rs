@@ -35,19 +35,14 @@ pub(crate) enum ClosedBy {
 impl Scope {
     pub(crate) fn new(profiler: Profiler) -> Self {
         ids::check_fork();
-        Self {
-            profiler,
-            open: Vec::new(),
-        }
+        Self { profiler, open: Vec::new() }
     }
 
     /// The profiler as it stands now: its current point is the innermost open one.
     pub(crate) fn profiler(&self) -> Profiler {
         match self.open.as_slice() {
             [] => self.profiler.clone(),
-            [only] => self
-                .profiler
-                .below(self.profiler.id().clone(), only.id.clone()),
+            [only] => self.profiler.below(self.profiler.id().clone(), only.id.clone()),
             [.., parent, last] => self.profiler.below(parent.id.clone(), last.id.clone()),
         }
     }
@@ -59,30 +54,15 @@ impl Scope {
     /// Opens a point under the current one; gives its id.
     pub(crate) fn start(&mut self, name: Cow<'static, str>, info: Info, closed_by: ClosedBy) -> Id {
         let id = ids::fresh();
-        let point = Open {
-            id: id.clone(),
-            name,
-            closed_by,
-        };
-        emit::emit(
-            &self.profiler,
-            self.current_id(),
-            Phase::Start,
-            point.name.clone(),
-            &id,
-            info,
-        );
+        let point = Open { id: id.clone(), name, closed_by };
+        emit::emit(&self.profiler, self.current_id(), Phase::Start, point.name.clone(), &id, info);
         self.open.push(point);
         id
     }
 
     /// Closes the current point if `stop` is to close it, else does nothing.
     pub(crate) fn stop(&mut self, info: Info) {
-        if self
-            .open
-            .last()
-            .is_some_and(|last| last.closed_by == ClosedBy::Stop)
-        {
+        if self.open.last().is_some_and(|last| last.closed_by == ClosedBy::Stop) {
             self.close_last(info);
         }
     }
@@ -96,10 +76,7 @@ impl Scope {
             return;
         };
         while self.open.len() > at + 1
-            && self
-                .open
-                .last()
-                .is_some_and(|last| last.closed_by == ClosedBy::Stop)
+            && self.open.last().is_some_and(|last| last.closed_by == ClosedBy::Stop)
         {
             self.close_last(left_open());
         }
@@ -117,14 +94,7 @@ impl Scope {
 
     fn close_last(&mut self, info: Info) {
         if let Some(Open { id, name, .. }) = self.open.pop() {
-            emit::emit(
-                &self.profiler,
-                self.current_id(),
-                Phase::Stop,
-                name,
-                &id,
-                info,
-            );
+            emit::emit(&self.profiler, self.current_id(), Phase::Stop, name, &id, info);
         }
     }
 
@@ -134,9 +104,7 @@ impl Scope {
 
     /// The id that is the parent of the point at `at`.
     fn id_at(&self, at: usize) -> Id {
-        at.checked_sub(1)
-            .map_or(self.profiler.id(), |above| &self.open[above].id)
-            .clone()
+        at.checked_sub(1).map_or(self.profiler.id(), |above| &self.open[above].id).clone()
     }
 }
 

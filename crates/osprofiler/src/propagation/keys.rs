@@ -35,10 +35,7 @@ impl KeyRing {
     /// The keys as they are now.
     #[must_use]
     pub fn get(&self) -> Arc<HmacKeys> {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

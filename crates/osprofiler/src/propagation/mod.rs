@@ -57,9 +57,7 @@ pub trait Extractor {
 /// The headers of the current point; `None` if this thread is not tracing.
 #[must_use]
 pub fn headers() -> Option<SignedContext> {
-    profiler::get()
-        .filter(|_| profiler::is_enabled())
-        .map(|profiler| profiler.sign())
+    profiler::get().filter(|_| profiler::is_enabled()).map(|profiler| profiler.sign())
 }
 
 /// Puts the headers of the current point into a carrier. Does nothing if this thread is not
@@ -84,11 +82,9 @@ pub fn extract(carrier: &impl Extractor, keys: &KeyRing) -> Option<Profiler> {
     }
     let keys = keys.get();
     match keys.verify(info, hmac) {
-        Ok(verified) => Some(Profiler::new(
-            verified.key.clone(),
-            verified.base_id,
-            verified.parent_id,
-        )),
+        Ok(verified) => {
+            Some(Profiler::new(verified.key.clone(), verified.base_id, verified.parent_id))
+        }
         Err(refusal) => {
             log::debug!("trace headers refused: {refusal}");
             None
@@ -104,11 +100,8 @@ impl<S: BuildHasher> Injector for HashMap<String, String, S> {
 
 impl<S: BuildHasher> Extractor for HashMap<String, String, S> {
     fn get(&self, name: &str) -> Option<&[u8]> {
-        only(
-            self.iter()
-                .filter(|(key, _)| key.eq_ignore_ascii_case(name)),
-        )
-        .map(|(_, value)| value.as_bytes())
+        only(self.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)))
+            .map(|(_, value)| value.as_bytes())
     }
 }
 
@@ -121,11 +114,8 @@ impl Injector for Vec<(String, String)> {
 
 impl Extractor for Vec<(String, String)> {
     fn get(&self, name: &str) -> Option<&[u8]> {
-        only(
-            self.iter()
-                .filter(|(key, _)| key.eq_ignore_ascii_case(name)),
-        )
-        .map(|(_, value)| value.as_bytes())
+        only(self.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)))
+            .map(|(_, value)| value.as_bytes())
     }
 }
 
