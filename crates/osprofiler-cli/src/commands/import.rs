@@ -1,7 +1,7 @@
 //! `osprofiler trace import`: records from files into a back end.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use osprofiler_drivers::{ErrorKind, Writer};
@@ -52,7 +52,7 @@ struct Import {
 }
 
 impl Import {
-    fn read(&mut self, file: &PathBuf) -> anyhow::Result<()> {
+    fn read(&mut self, file: &Path) -> anyhow::Result<()> {
         let name = file.display();
         let text = read_text(&file.to_string_lossy())?;
         source::records(&text, &mut |line, json| match read_record(json) {

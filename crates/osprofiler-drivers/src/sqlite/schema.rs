@@ -67,15 +67,14 @@ pub(super) fn contents(db: &Connection, path: &Path) -> Result<Contents, Error> 
     if fs::metadata(path).is_ok_and(|file| (1..512).contains(&file.len())) {
         return Err(not_sqlite(path));
     }
-    let query = |sql| db.query_row(sql, [], |row| row.get::<_, i32>(0));
-    let read = || {
-        Ok((
-            query("PRAGMA application_id")?,
-            query("PRAGMA user_version")?,
-            query("SELECT count(*) FROM sqlite_schema")?,
-        ))
-    };
-    match read().map_err(|cause| error(path, "open", cause))? {
+    let read = db.query_row(
+        // One statement sees one moment: another process may be making the tables.
+        "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
+         FROM pragma_application_id, pragma_user_version",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, i32>(2)?)),
+    );
+    match read.map_err(|cause| error(path, "open", cause))? {
         (APPLICATION_ID, VERSION, _) => Ok(Contents::Traces),
         (0, 0, 0) => Ok(Contents::Nothing),
         (APPLICATION_ID, version, _) => Err(Error::new(
