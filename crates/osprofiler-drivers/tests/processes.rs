@@ -147,7 +147,7 @@ fn processes_that_write_at_once_lose_nothing() {
 }
 
 fn processes_may_make_the_store_at_once() {
-    for _ in 0..200 {
+    for _ in 0..20 {
         let folder = tempfile::tempdir().unwrap();
         let store = connection("sqlite", &folder.path().join("new/folder"));
         let started: Vec<Started> =
