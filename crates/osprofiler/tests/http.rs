@@ -39,6 +39,13 @@ async fn serve(app: Router, keys: &KeyRing) -> String {
     address
 }
 
+/// A client. The whole workspace built at once has a reqwest that wants to know whose TLS to use.
+fn client() -> reqwest::Client {
+    // Fails only if one is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+}
+
 /// Sends a request byte for byte; gives the status of the response.
 async fn send_raw(address: &str, head: &[u8]) -> u16 {
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -142,12 +149,15 @@ fn a_signed_request_becomes_a_point_with_request_and_status() {
             let _attached = profiler.attach();
             propagation::inject(&mut headers);
         }
-        let mut request = reqwest::Client::new().get(format!("http://{address}/v3/7?limit=1&all"));
+        let mut request = client().get(format!("http://{address}/v3/7?limit=1&all"));
         for (name, value) in &headers {
             request = request.header(name, value);
         }
         assert_eq!(request.send().await.unwrap().status(), StatusCode::NOT_FOUND);
-        assert_eq!(reqwest::get(format!("http://{address}/v3/8")).await.unwrap().status(), 404);
+        assert_eq!(
+            client().get(format!("http://{address}/v3/8")).send().await.unwrap().status(),
+            404
+        );
 
         assert_eq!(capture.tree(), "wsgi\n  db\n  task\n");
         let records = capture.records();
@@ -169,7 +179,7 @@ fn hop(next: Option<String>) -> Router {
         get(move || async move {
             if let Some(next) = next {
                 let url = format!("http://{next}/?hop=1");
-                reqwest::Client::new().get(url).send_traced().await.unwrap();
+                client().get(url).send_traced().await.unwrap();
             }
             Json(profiler::get().map(|profiler| profiler.hmac_key().expose().to_owned()))
         }),
@@ -185,7 +195,7 @@ fn a_trace_goes_from_service_to_service_with_the_key_that_matched() {
         let profiler = Profiler::new("old", Some("base".into()), None);
         let url = format!("http://{front}/");
         let response = profiler::Fork::from(profiler)
-            .scope(async { reqwest::Client::new().get(url).send_traced().await.unwrap() })
+            .scope(async { client().get(url).send_traced().await.unwrap() })
             .await;
         assert_eq!(response.json::<Value>().await.unwrap(), "old");
 
@@ -206,7 +216,7 @@ fn a_failed_call_closes_its_point_with_the_error() {
         let profiler = Profiler::new("key", None, None);
         profiler::Fork::from(profiler)
             .scope(async {
-                let call = reqwest::Client::new().get("http://127.0.0.1:1/").send_traced();
+                let call = client().get("http://127.0.0.1:1/").send_traced();
                 assert!(call.await.is_err());
                 drop(Trace::new("next", ()));
             })
@@ -225,7 +235,7 @@ fn without_points_for_clients_the_headers_are_sent_all_the_same() {
         let profiler = Profiler::new("key", None, None);
         let url = format!("http://{front}/");
         profiler::Fork::from(profiler)
-            .scope(async { reqwest::Client::new().get(url).send_traced().await.unwrap() })
+            .scope(async { client().get(url).send_traced().await.unwrap() })
             .await;
         Kind::HttpClient.switch(true);
         assert_eq!(capture.tree(), "wsgi\n  wsgi\n");
@@ -271,7 +281,7 @@ fn switched_off_at_run_time_a_signed_request_passes_untouched() {
         let address = serve(hop(None), &keys).await;
         let signed = Profiler::new("key", None, None).sign();
         let call = || async {
-            reqwest::Client::new()
+            client()
                 .get(format!("http://{address}/"))
                 .header(propagation::TRACE_INFO_HEADER, &signed.info)
                 .header(propagation::TRACE_HMAC_HEADER, &signed.hmac)
@@ -310,7 +320,7 @@ fn points_of_concurrent_requests_do_not_mix() {
                 let url = format!("http://{address}/{n}");
                 let profiler = Profiler::new("key", Some(format!("base {n}").into()), None);
                 tokio::spawn(profiler::Fork::from(profiler).scope(async move {
-                    reqwest::Client::new().get(url).send_traced().await.unwrap();
+                    client().get(url).send_traced().await.unwrap();
                 }))
             })
             .collect();
