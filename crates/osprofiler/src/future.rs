@@ -12,9 +12,10 @@ use std::task::{Context, Poll, ready};
 use osprofiler_wire::{Id, Info};
 use pin_project_lite::pin_project;
 
+use crate::context::Profiler;
 use crate::local::scope::{ClosedBy, Scope};
 use crate::local::slot;
-use crate::{IntoInfo, outcome, profiler};
+use crate::{IntoInfo, outcome, state};
 
 /// Tracing of futures.
 pub trait TraceExt: Future + Sized {
@@ -36,7 +37,7 @@ pub trait TraceExt: Future + Sized {
         Traced::new(self, name.into(), info)
     }
 
-    /// Takes a [fork](profiler::fork) for this future, so that a task goes on under the current
+    /// Takes a [fork](crate::profiler::fork) for this future, so that a task goes on under the current
     /// point.
     ///
     /// ```
@@ -48,7 +49,7 @@ pub trait TraceExt: Future + Sized {
     /// # }
     /// ```
     fn in_profiler(self) -> InProfiler<Self> {
-        profiler::fork().scope(self)
+        InProfiler::new(self, slot::with(|scope| scope.profiler()))
     }
 }
 
@@ -88,7 +89,7 @@ impl Carried {
 
 pin_project! {
     /// A future with a profiler of its own; see [`TraceExt::in_profiler`] and
-    /// [`Fork::scope`](profiler::Fork::scope).
+    /// [`Fork::scope`](crate::profiler::Fork::scope).
     #[must_use = "futures do nothing unless polled"]
     pub struct InProfiler<F> {
         // Empty once it is ready: its last destructors run within the scope.
@@ -107,7 +108,8 @@ pin_project! {
 }
 
 impl<F> InProfiler<F> {
-    pub(crate) fn new(future: F, scope: Option<Box<Scope>>) -> Self {
+    pub(crate) fn new(future: F, profiler: Option<Profiler>) -> Self {
+        let scope = profiler.filter(|_| state::is_enabled()).map(Scope::boxed);
         Self { future: Some(future), carried: Carried(scope) }
     }
 }
@@ -211,13 +213,13 @@ impl<F, C> Traced<F, (), C> {
     /// within it.
     #[cfg(feature = "tower")]
     pub(crate) fn begun(
-        profiler: &profiler::Profiler,
+        profiler: Profiler,
         name: &'static str,
         info: Info,
         inspect: C,
         make: impl FnOnce() -> F,
     ) -> Self {
-        let mut carried = Carried(Some(profiler.scope()));
+        let mut carried = Carried(Some(Scope::boxed(profiler)));
         let (id, future) = carried.run(|| {
             let id = slot::with(|scope| scope.start(name.into(), info, ClosedBy::Handle));
             (id, make())
@@ -273,7 +275,7 @@ impl<F: Future, I: IntoInfo, C: Inspect<F::Output>> Future for Traced<F, I, C> {
 fn open<I: IntoInfo, C>(begin: Begin<I, C>, carried: &mut Carried) -> Option<(Id, C)> {
     let Begin { name, info, inspect } = begin;
     let info = info.into_info();
-    carried.0 = Some(slot::with(|scope| scope.profiler())?.scope());
+    carried.0 = Some(Scope::boxed(slot::with(|scope| scope.profiler())?));
     let id = carried.run(|| slot::with(|scope| scope.start(name, info, ClosedBy::Handle)))?;
     Some((id, inspect))
 }

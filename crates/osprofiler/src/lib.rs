@@ -104,6 +104,7 @@
 pub mod __private;
 mod background;
 mod config;
+mod context;
 pub mod future;
 pub mod instrument;
 mod into_info;
@@ -112,6 +113,7 @@ pub mod notifier;
 mod outcome;
 pub mod profiler;
 pub mod propagation;
+mod state;
 mod trace;
 #[cfg(feature = "macros")]
 mod traced_impl;
@@ -123,9 +125,9 @@ pub use osprofiler_wire::{
 };
 
 pub use crate::config::{Config, ConfigError, Profiling};
+pub use crate::context::Profiler;
 pub use crate::future::TraceExt;
 pub use crate::into_info::IntoInfo;
-pub use crate::profiler::Profiler;
 pub use crate::trace::Trace;
 #[cfg(feature = "macros")]
 pub use crate::traced_impl::TracedImpl;

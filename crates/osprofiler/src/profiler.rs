@@ -3,91 +3,19 @@
 //! A thread, or a future while it is polled, is tracing from [`init`] (or whatever attached a
 //! [`Profiler`] to it) to [`clean`]. Everything here does nothing on one that is not.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
-use std::{borrow::Cow, fmt};
 
-use osprofiler_wire::{HmacKey, Id, SignedContext, Timestamp, TraceContext};
+use osprofiler_wire::{HmacKey, Id};
 
+pub use crate::context::Profiler;
 use crate::future::InProfiler;
-use crate::local::clock::Anchor;
 use crate::local::scope::{ClosedBy, Scope};
-use crate::local::{ids, slot};
-use crate::{IntoInfo, notifier};
-
-/// The context of one request: the trace, the HMAC key in force, and where in the trace we are.
-///
-/// A value is a snapshot: [`get`] gives it for the current point. It is cheap to clone and may be
-/// sent anywhere; attached elsewhere, points go on under the point of the snapshot.
-#[derive(Clone)]
-pub struct Profiler {
-    trace: Arc<Trace>,
-    parent_id: Id,
-    id: Id,
-}
-
-/// What is the same for all points of a trace in this process.
-struct Trace {
-    base_id: Id,
-    key: HmacKey,
-    anchor: Anchor,
-}
+use crate::local::slot;
+use crate::{IntoInfo, state};
 
 impl Profiler {
-    /// Makes the context of a trace: of a new one if `base_id` is `None`, else of the one that a
-    /// caller began. `parent_id` is the caller's point; without one, the trace itself.
-    ///
-    /// Nothing is attached yet, see [`attach`](Self::attach).
-    pub fn new(
-        hmac_key: impl Into<HmacKey>,
-        base_id: impl Into<Option<Id>>,
-        parent_id: impl Into<Option<Id>>,
-    ) -> Self {
-        let base_id = base_id.into().unwrap_or_else(ids::fresh);
-        let id = parent_id.into().unwrap_or_else(|| base_id.clone());
-        Self {
-            parent_id: base_id.clone(),
-            id,
-            trace: Arc::new(Trace { base_id, key: hmac_key.into(), anchor: Anchor::now() }),
-        }
-    }
-
-    /// The id of the trace.
-    #[must_use]
-    pub fn base_id(&self) -> &Id {
-        &self.trace.base_id
-    }
-
-    /// The id of the point around the current one.
-    #[must_use]
-    pub fn parent_id(&self) -> &Id {
-        &self.parent_id
-    }
-
-    /// The id of the current point.
-    #[must_use]
-    pub fn id(&self) -> &Id {
-        &self.id
-    }
-
-    /// The HMAC key in force: the one that the caller signed with.
-    #[must_use]
-    pub fn hmac_key(&self) -> &HmacKey {
-        &self.trace.key
-    }
-
-    /// What travels to a callee: the trace, and the current point as the callee's parent.
-    #[must_use]
-    pub fn context(&self) -> TraceContext {
-        TraceContext { base_id: self.base_id().clone(), parent_id: self.id.clone() }
-    }
-
-    /// [`context`](Self::context), packed and signed with the key in force.
-    #[must_use]
-    pub fn sign(&self) -> SignedContext {
-        self.hmac_key().sign(&self.context())
-    }
-
     /// Makes this thread trace until the guard is dropped; then what was there before is back.
     ///
     /// Points that are open then are closed. While [switched off](disable), nothing is attached.
@@ -104,30 +32,7 @@ impl Profiler {
     /// ```
     #[must_use = "dropped at once, it detaches at once"]
     pub fn attach(&self) -> Attached {
-        Attached::new(notifier::is_enabled().then(|| self.scope()))
-    }
-
-    pub(crate) fn scope(&self) -> Box<Scope> {
-        Box::new(Scope::new(self.clone()))
-    }
-
-    pub(crate) fn timestamp(&self) -> Timestamp {
-        self.trace.anchor.timestamp()
-    }
-
-    /// The same trace, elsewhere in it.
-    pub(crate) fn below(&self, parent_id: Id, id: Id) -> Self {
-        Self { trace: self.trace.clone(), parent_id, id }
-    }
-}
-
-impl fmt::Debug for Profiler {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Profiler")
-            .field("base_id", self.base_id())
-            .field("parent_id", &self.parent_id)
-            .field("id", &self.id)
-            .finish_non_exhaustive()
+        Attached::new(state::is_enabled().then(|| Scope::boxed(self.clone())))
     }
 }
 
@@ -184,13 +89,13 @@ pub fn init(
     base_id: Option<Id>,
     parent_id: Option<Id>,
 ) -> Option<Profiler> {
-    if !notifier::is_enabled() {
+    if !state::is_enabled() {
         return None;
     }
     let stays = slot::with(|scope| base_id.as_ref().is_none_or(|id| id == scope.base_id()));
     if stays != Some(true) {
         clean();
-        slot::swap(Some(Profiler::new(hmac_key, base_id, parent_id).scope()));
+        slot::swap(Some(Scope::boxed(Profiler::new(hmac_key, base_id, parent_id))));
     }
     get()
 }
@@ -291,7 +196,7 @@ impl Fork {
 
     /// Wraps a future: while it is polled, on whatever thread, that thread traces.
     pub fn scope<F: Future>(self, future: F) -> InProfiler<F> {
-        InProfiler::new(future, self.0.filter(|_| notifier::is_enabled()).map(|p| p.scope()))
+        InProfiler::new(future, self.0)
     }
 }
 
@@ -303,17 +208,17 @@ impl From<Profiler> for Fork {
 
 /// Switches profiling on again, for the whole process; see [`disable`].
 pub fn enable() {
-    notifier::set_enabled(true);
+    state::set_enabled(true);
 }
 
 /// Switches profiling off at run time, for the whole process: nothing attaches a profiler any more,
 /// and traces that are under way make no more records and no more headers.
 pub fn disable() {
-    notifier::set_enabled(false);
+    state::set_enabled(false);
 }
 
 /// Whether profiling is switched on; it is until [`disable`].
 #[must_use]
 pub fn is_enabled() -> bool {
-    notifier::is_enabled()
+    state::is_enabled()
 }

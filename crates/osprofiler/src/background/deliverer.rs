@@ -11,7 +11,7 @@ use osprofiler_drivers::{Error, Writer};
 use osprofiler_wire::Record;
 
 use super::Job;
-use crate::notifier;
+use crate::state;
 
 /// How often a batch is offered to a back end that may be back soon.
 const TRIES: u32 = 5;
@@ -58,13 +58,13 @@ impl Delivery {
     fn deliver(&mut self, batch: &[Record]) {
         match self.write_with_retries(batch) {
             Ok(()) => {
-                notifier::count_delivered(batch.len());
+                state::count_delivered(batch.len());
                 if std::mem::take(&mut self.failing) {
                     log::info!("`{}` takes records again", self.name);
                 }
             }
             Err(failure) => {
-                notifier::count_dropped_by_failure(batch.len());
+                state::count_dropped_by_failure(batch.len());
                 if !std::mem::replace(&mut self.failing, true) {
                     log::error!("`{}` failed, records are dropped: {failure}", self.name);
                 }

@@ -6,8 +6,8 @@ use osprofiler_wire::Record;
 use rtrb::Consumer;
 
 use super::{BATCH_RECORDS, BUSY_INTERVAL, Command, IDLE_INTERVAL, Job};
-use crate::local::ring::Entry;
-use crate::notifier;
+use crate::local::entry::Entry;
+use crate::state;
 
 pub(super) fn run(inbox: &Receiver<Command>, queue: SyncSender<Job>) {
     let mut drainer = Drainer { rings: Vec::new(), batch: Vec::new(), queue };
@@ -34,7 +34,11 @@ impl Drainer {
         match command {
             Command::Wake => {}
             Command::Adopt(ring) => self.rings.push(ring),
-            Command::Deliver(delivery) => self.drain_then(Job::Deliver(delivery)),
+            Command::Deliver(delivery, done) => {
+                self.drain_then(Job::Deliver(delivery));
+                // Whoever waits may have given up.
+                let _ = done.send(());
+            }
             Command::Flush(done) => self.drain_then(Job::Flush(done)),
         }
     }
@@ -72,7 +76,7 @@ impl Drainer {
     /// Tops up the batch; says by how many records.
     fn fill_batch(&mut self) -> usize {
         let before = self.batch.len();
-        let origin = notifier::origin();
+        let origin = state::origin();
         for ring in &mut self.rings {
             let room = BATCH_RECORDS - self.batch.len();
             let take = ring.slots().min(room);

@@ -24,7 +24,7 @@ use std::time::Duration;
 use osprofiler_wire::Record;
 use rtrb::Consumer;
 
-use crate::local::ring::Entry;
+use crate::local::entry::Entry;
 
 pub(crate) use deliverer::Delivery;
 
@@ -42,14 +42,17 @@ const BUSY_INTERVAL: Duration = Duration::from_millis(25);
 /// even if its thread blocks right after.
 const IDLE_INTERVAL: Duration = Duration::from_millis(200);
 
+/// How long to wait until one back end has replaced another.
+const CHANGE_PATIENCE: Duration = Duration::from_secs(1);
+
 /// What the drainer is told.
 enum Command {
     /// A thread has made its ring.
     Adopt(Consumer<Entry>),
     /// A ring is half full.
     Wake,
-    /// From now on, batches go to this back end.
-    Deliver(Delivery),
+    /// From now on, batches go to this back end; say when that is so.
+    Deliver(Delivery, Sender<()>),
     /// Say when all that was recorded until now has been handed to the writer.
     Flush(Sender<()>),
 }
@@ -72,8 +75,13 @@ pub(crate) fn wake() {
 }
 
 /// Delivers to another back end from now on; what was recorded until now goes to the one before.
+///
+/// Returns when that is so, or after a moment: a back end that hangs must not hold up the one that
+/// replaces it.
 pub(crate) fn deliver_to(delivery: Delivery) {
-    tell(Command::Deliver(delivery));
+    let (done, waiting) = mpsc::channel();
+    tell(Command::Deliver(delivery, done));
+    let _ = waiting.recv_timeout(CHANGE_PATIENCE);
 }
 
 /// Waits until all that was recorded until now has been handed to the back end; false if `timeout` is

@@ -79,7 +79,7 @@ where
         let info = http_info::server_request(&request);
         let begin = || self.inner.call(request);
         let inspect = ResponseInfo("response");
-        MaybeTraced::traced(Traced::begun(&profiler, http_info::SERVER_POINT, info, inspect, begin))
+        MaybeTraced::traced(Traced::begun(profiler, http_info::SERVER_POINT, info, inspect, begin))
     }
 }
 
@@ -142,7 +142,7 @@ where
             propagation::inject(request.headers_mut());
             self.inner.call(request)
         };
-        MaybeTraced::traced(Traced::begun(&profiler, point, info, ResponseInfo("requests"), begin))
+        MaybeTraced::traced(Traced::begun(profiler, point, info, ResponseInfo("requests"), begin))
     }
 }
 

@@ -7,6 +7,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod emit;
+pub(crate) mod entry;
 pub(crate) mod ids;
 pub(crate) mod ring;
 pub(crate) mod scope;

@@ -1,31 +1,18 @@
 //! The bounded queue from one thread to the background.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::mem::size_of;
 
-use osprofiler_wire::{Id, Info, Phase, Timestamp};
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::background;
+use crate::local::entry::Entry;
 
 /// Bytes that a thread's ring may take, infos aside.
 const RING_BYTES: usize = 60 * 1024;
 
 /// Records that a thread's ring holds.
 pub(crate) const RING_RECORDS: usize = RING_BYTES / size_of::<Entry>();
-
-/// A record on its way to the background, which adds what is the same for the whole process.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    pub(crate) name: Cow<'static, str>,
-    pub(crate) phase: Phase,
-    pub(crate) base_id: Id,
-    pub(crate) parent_id: Id,
-    pub(crate) trace_id: Id,
-    pub(crate) timestamp: Timestamp,
-    pub(crate) info: Info,
-}
 
 thread_local! {
     static RING: RefCell<Option<Producer<Entry>>> = const { RefCell::new(None) };

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use osprofiler_wire::{Id, Info, Phase};
 
+use crate::context::Profiler;
 use crate::local::{emit, ids};
-use crate::profiler::Profiler;
 
 /// A profiler and the points that were opened under it and are not closed yet.
 ///
@@ -33,9 +33,9 @@ pub(crate) enum ClosedBy {
 }
 
 impl Scope {
-    pub(crate) fn new(profiler: Profiler) -> Self {
+    pub(crate) fn boxed(profiler: Profiler) -> Box<Self> {
         ids::check_fork();
-        Self { profiler, open: Vec::new() }
+        Box::new(Self { profiler, open: Vec::new() })
     }
 
     /// The profiler as it stands now: its current point is the innermost open one.
