@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgAction, Args as ClapArgs, CommandFactory, Parser, Subcommand};
+use clap::{ArgAction, Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
 use osprofiler_drivers::ConnectionString;
 use osprofiler_wire::{HmacKey, Id};
 
@@ -234,7 +234,7 @@ pub(crate) struct DemoArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct DemoServiceArgs {
-    pub(crate) service: crate::demo::Service,
+    pub(crate) service: Service,
 
     /// Address of the stock service
     #[arg(long)]
@@ -243,6 +243,27 @@ pub(crate) struct DemoServiceArgs {
     /// Address of the worker
     #[arg(long)]
     pub(crate) worker: Option<String>,
+}
+
+/// The services of the demo.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Service {
+    /// Takes orders over HTTP.
+    Api,
+    /// Reserves and charges, called over RPC.
+    Worker,
+    /// Knows what there is, in a SQL database.
+    Stock,
+}
+
+impl Service {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Worker => "worker",
+            Self::Stock => "stock",
+        }
+    }
 }
 
 /// A mistake in one line: what was given, what was expected, where to read on.

@@ -1,38 +1,18 @@
-//! `#[trace_impl]`, and what it does to an `impl` block.
+//! What `#[trace_impl]` does to an `impl` block.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::parse::{ParseStream, Parser};
 use syn::{
-    Attribute, Error, FnArg, GenericArgument, Ident, ImplItem, ImplItemFn, Item, ItemImpl,
-    PathArguments, PathSegment, Result, ReturnType, Signature, Type, Visibility, parse_quote,
+    Attribute, Error, FnArg, GenericArgument, Ident, ImplItem, ImplItemFn, ItemImpl, PathArguments,
+    PathSegment, Result, ReturnType, Signature, Type, Visibility, parse_quote,
 };
 
 use crate::arguments::check_names;
-use crate::delegate;
 use crate::function::{self, Body, add_point, type_place};
 use crate::options::{BlockOptions, TraceOptions};
 
-/// Expands `#[trace_impl]`.
-pub(crate) fn expand(options: TokenStream, item: TokenStream) -> Result<TokenStream> {
-    let options = BlockOptions::parse(options)?;
-    match syn::parse2::<Item>(item.clone())? {
-        Item::Impl(block) => expand_impl(&options, block),
-        Item::Trait(item) => delegate::expand(&options, item),
-        _ => not_a_block.parse2(item),
-    }
-}
-
-fn not_a_block(input: ParseStream<'_>) -> Result<TokenStream> {
-    Attribute::parse_outer(input)?;
-    input.parse::<Visibility>()?;
-    Err(input.error(
-        "`#[trace_impl]` is for `impl` blocks and traits; for a function there is `#[trace]`",
-    ))
-}
-
-/// Adds a point to each method that is to have one.
-fn expand_impl(options: &BlockOptions, mut block: ItemImpl) -> Result<TokenStream> {
+/// Expands `#[trace_impl]` on an `impl` block: adds a point to each method that is to have one.
+pub(crate) fn expand(options: &BlockOptions, mut block: ItemImpl) -> Result<TokenStream> {
     let trait_ = block.trait_.as_ref().map(|(path, _)| path);
     options.check_private(trait_.map(|_| "a trait's implementation"))?;
     let public = trait_.is_some();

@@ -3,13 +3,17 @@
 //! **Do not depend on this crate**: what the attributes expand to is part of `osprofiler`, which
 //! re-exports them.
 
-use proc_macro::TokenStream;
-
 mod arguments;
 mod block;
 mod delegate;
 mod function;
 mod options;
+
+use proc_macro::TokenStream;
+use syn::parse::{ParseStream, Parser};
+use syn::{Attribute, Item, Visibility};
+
+use crate::options::BlockOptions;
 
 /// Makes each call of a function a point.
 ///
@@ -212,7 +216,22 @@ pub fn trace(options: TokenStream, item: TokenStream) -> TokenStream {
 /// [`TracedImpl<T>`]: https://docs.rs/osprofiler/latest/osprofiler/struct.TracedImpl.html
 #[proc_macro_attribute]
 pub fn trace_impl(options: TokenStream, item: TokenStream) -> TokenStream {
-    expand(item, |item| block::expand(options.into(), item))
+    expand(item, |item| {
+        let options = BlockOptions::parse(options.into())?;
+        match syn::parse2::<Item>(item.clone())? {
+            Item::Impl(block) => block::expand(&options, block),
+            Item::Trait(item) => delegate::expand(&options, item),
+            _ => refuse.parse2(item),
+        }
+    })
+}
+
+fn refuse(input: ParseStream<'_>) -> syn::Result<proc_macro2::TokenStream> {
+    Attribute::parse_outer(input)?;
+    input.parse::<Visibility>()?;
+    Err(input.error(
+        "`#[trace_impl]` is for `impl` blocks and traits; for a function there is `#[trace]`",
+    ))
 }
 
 /// Gives what `expand` makes of the item. If that fails, gives the item as it is, so that nothing

@@ -20,7 +20,6 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use clap::ValueEnum;
 use osprofiler::instrument::reqwest::SendTraced;
 use osprofiler::{Config, HmacKey, Profiler, Profiling};
 use osprofiler_drivers::ConnectionString;
@@ -31,7 +30,7 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use crate::args::{DemoArgs, DemoServiceArgs};
+use crate::args::{DemoArgs, DemoServiceArgs, Service};
 use crate::commands::{Awaited, await_trace};
 use crate::output;
 
@@ -40,27 +39,6 @@ const PROJECT: &str = "shop";
 
 /// How long a service may take to start, to answer, to stop.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// The services of the demo.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Service {
-    /// Takes orders over HTTP.
-    Api,
-    /// Reserves and charges, called over RPC.
-    Worker,
-    /// Knows what there is, in a SQL database.
-    Stock,
-}
-
-impl Service {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Api => "api",
-            Self::Worker => "worker",
-            Self::Stock => "stock",
-        }
-    }
-}
 
 /// Runs the demo.
 pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<()> {
