@@ -1,11 +1,15 @@
 //! The caller's dictionary on a start or a stop.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::json;
+use crate::json::{self, Key};
 
 /// The caller's dictionary on a start or a stop, kept as JSON text.
 ///
@@ -39,7 +43,7 @@ impl Info {
     ///
     /// If `json` is not JSON, or not an object.
     pub fn from_json(json: &str) -> serde_json::Result<Self> {
-        serde_json::from_str::<Map<String, Value>>(json).map(Self::from)
+        Ok(Self::of_members(&serde_json::from_str(json)?))
     }
 
     /// Whether nothing was set.
@@ -86,8 +90,9 @@ impl Info {
             self.members.clone_from(&other.members);
             return;
         }
-        for (key, value) in other.to_map() {
-            self.set(&key, &value);
+        let json = other.to_json();
+        for (key, value) in &Members::read(&json).0 {
+            self.set(key, value);
         }
     }
 
@@ -99,10 +104,19 @@ impl Info {
         out
     }
 
-    /// The dictionary as a tree of values.
+    /// The dictionary as a tree of values. A value that cannot be one, because it is nested more
+    /// than 127 levels deep, is its JSON text.
     #[must_use]
     pub fn to_map(&self) -> Map<String, Value> {
-        serde_json::from_str(&self.to_json()).expect("the members are JSON by construction")
+        let json = self.to_json();
+        let value = |raw: &RawValue| {
+            serde_json::from_str(raw.get()).unwrap_or_else(|_| Value::from(raw.get()))
+        };
+        Members::read(&json)
+            .0
+            .into_iter()
+            .map(|(key, raw)| (key.into_owned(), value(raw)))
+            .collect()
     }
 
     pub(crate) fn push_json(&self, out: &mut String) {
@@ -125,8 +139,59 @@ impl Info {
         let repeated = self.members[..before].contains(&self.members[key_from..key_to]);
         push(&mut self.members);
         if repeated {
-            *self = Self::from(self.to_map());
+            *self = Self::of_members(&Members::read(&self.to_json()));
         }
+    }
+
+    /// Writes members, of a repeated key the last.
+    fn of_members(members: &Members<'_>) -> Self {
+        let mut later = HashSet::new();
+        let mut lasting: Vec<_> =
+            members.0.iter().rev().filter(|(key, _)| later.insert(key)).collect();
+        lasting.reverse();
+        let mut info = Self::new();
+        for (key, value) in lasting {
+            if !info.members.is_empty() {
+                info.members.push(',');
+            }
+            json::push_value(&mut info.members, key).expect("text has a JSON form");
+            info.members.push(':');
+            json::push_value(&mut info.members, value).expect("JSON has a JSON form");
+        }
+        info
+    }
+}
+
+/// The members of a JSON object, their values as text: of any depth, and as they were.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Members<'a> {
+    fn read(info: &'a str) -> Self {
+        serde_json::from_str(info).expect("an info is JSON by construction")
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members = Vec::new();
+                while let Some((key, value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
+                    members.push((key.0, value));
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(Collect)
     }
 }
 
@@ -175,6 +240,19 @@ mod tests {
         let map = info.to_map();
         assert!(map["odd"].as_str().unwrap().starts_with("<not representable"), "{info:?}");
         assert_eq!(map["after"], 1);
+    }
+
+    #[test]
+    fn depth_is_no_danger() {
+        let deep = "[".repeat(1000) + &"]".repeat(1000);
+        let raw: Box<RawValue> = serde_json::from_str(&format!("{{\"host\":\n{deep}}}")).unwrap();
+        let info = Info::new().with("deep", &raw).with("host", "h").with("host", "i");
+        assert_eq!(info.to_json(), format!("{{\"deep\":{{\"host\": {deep}}},\"host\":\"i\"}}"));
+        let mut merged = Info::new().with("a", &1);
+        merged.merge(&info);
+        assert_eq!(merged.to_map()["host"], "i");
+        assert!(merged.to_map()["deep"].is_string());
+        assert_eq!(Info::from_json(&merged.to_json()).unwrap(), merged);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! JSON the way Python writes it, and repair of what Python should not have written.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Appends `text` as a JSON string in ASCII, byte for byte as Python's `json.dumps` does.
 ///
@@ -46,7 +47,13 @@ pub(crate) fn push_value<T: Serialize + ?Sized>(
     value: &T,
 ) -> serde_json::Result<()> {
     let before = out.len();
-    serde_json::to_writer(Utf8(out), value).inspect_err(|_| out.truncate(before))
+    serde_json::to_writer(Utf8(out), value).inspect_err(|_| out.truncate(before))?;
+    // Only text that was JSON already (`RawValue`) has line ends, and they are but space.
+    if out[before..].contains(['\n', '\r']) {
+        let one_line = out[before..].replace(['\n', '\r'], " ");
+        out.replace_range(before.., &one_line);
+    }
+    Ok(())
 }
 
 /// Lets `serde_json`, which writes whole UTF-8 sequences, write into a string.
@@ -62,6 +69,10 @@ impl io::Write for Utf8<'_> {
         Ok(())
     }
 }
+
+/// An object's key, borrowed if it holds no escape.
+#[derive(Deserialize)]
+pub(crate) struct Key<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
 /// Makes JSON of what Python's `json.dumps` writes for values that JSON does not have.
 ///

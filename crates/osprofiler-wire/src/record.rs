@@ -8,11 +8,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::json;
+use crate::json::{self, Key};
 use crate::{Id, Info, Timestamp};
 
 /// Whether a record tells of the start or of the stop of its point.
@@ -236,7 +235,7 @@ impl<'a> RecordView<'a> {
             base_id,
             trace_id: Id::from(&*required(trace_id, "trace_id")?),
             timestamp: Timestamp::parse(&stamp)
-                .ok_or_else(|| RecordError::Timestamp(stamp.into_owned()))?,
+                .ok_or_else(|| RecordError::Timestamp(stamp.chars().take(SHOWN).collect()))?,
             project: project.and_then(plain_text),
             service: service.and_then(plain_text),
             host: host.and_then(plain_text),
@@ -266,8 +265,12 @@ impl<'a> RecordView<'a> {
     }
 }
 
+/// Characters of a timestamp that an error shows.
+const SHOWN: usize = 40;
+
 /// Why a text is not a record.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RecordError {
     /// The text is not a JSON object.
     #[error("not a JSON object: {0}")]
@@ -276,7 +279,7 @@ pub enum RecordError {
     #[error("`{0}` is missing, expected text")]
     Missing(&'static str),
     /// The timestamp cannot be read.
-    #[error("`timestamp` is `{0}`, expected UTC like `2016-04-18T17:42:10.774321`")]
+    #[error("`timestamp` is `{}`, expected UTC like `2016-04-18T17:42:10.774321`", .0.escape_debug())]
     Timestamp(String),
 }
 
@@ -337,7 +340,7 @@ fn read_fields<'a, const N: usize>(
             let mut found = [None; N];
             // The key is taken as it stands, so that one with an odd escape is skipped like any
             // other key that nobody asked for.
-            while let Some(key) = map.next_key::<RawKey<'de>>()? {
+            while let Some(key) = map.next_key::<Key<'de>>()? {
                 let value = map.next_value::<&'de RawValue>()?;
                 if let Some(at) = self.0.iter().position(|wanted| key.0 == **wanted) {
                     found[at] = Some(value);
@@ -352,10 +355,6 @@ fn read_fields<'a, const N: usize>(
     reader.end()?;
     Ok(fields)
 }
-
-/// An object's key, borrowed if it holds no escape.
-#[derive(Deserialize)]
-struct RawKey<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {

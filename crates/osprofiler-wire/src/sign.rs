@@ -49,13 +49,19 @@ impl TraceContext {
     }
 }
 
-/// The values of the two headers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The values of the two headers. `Debug` does not show the signature: it switches tracing on.
+#[derive(Clone, PartialEq, Eq)]
 pub struct SignedContext {
     /// Value of [`TRACE_INFO_HEADER`].
     pub info: String,
     /// Value of [`TRACE_HMAC_HEADER`].
     pub hmac: String,
+}
+
+impl fmt::Debug for SignedContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedContext").field("info", &self.info).finish_non_exhaustive()
+    }
 }
 
 /// A shared secret, ready to sign. Cheap to clone; wiped from memory when the last clone goes.
@@ -113,6 +119,13 @@ impl From<&str> for HmacKey {
     }
 }
 
+impl From<String> for HmacKey {
+    fn from(secret: String) -> Self {
+        let secret = Zeroizing::new(secret);
+        Self::new(&secret)
+    }
+}
+
 impl PartialEq for HmacKey {
     fn eq(&self, other: &Self) -> bool {
         self.expose().as_bytes().ct_eq(other.expose().as_bytes()).into()
@@ -132,7 +145,7 @@ impl fmt::Debug for HmacKey {
 pub struct HmacKeys(Vec<HmacKey>);
 
 impl HmacKeys {
-    /// Reads the option `hmac_keys`: keys parted by commas, spaces around them and empty ones
+    /// Reads the option `hmac_keys`: keys separated by commas, spaces around them and empty ones
     /// ignored.
     ///
     /// ```
@@ -181,6 +194,12 @@ impl HmacKeys {
     }
 }
 
+impl From<&str> for HmacKeys {
+    fn from(list: &str) -> Self {
+        Self::parse(list)
+    }
+}
+
 impl FromIterator<HmacKey> for HmacKeys {
     fn from_iter<I: IntoIterator<Item = HmacKey>>(keys: I) -> Self {
         Self(keys.into_iter().collect())
@@ -200,6 +219,7 @@ pub struct Verified<'a> {
 
 /// Why a context was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum VerifyError {
     /// Longer than [`MAX_INFO_LEN`].
     #[error("the packed context is longer than {MAX_INFO_LEN} bytes")]

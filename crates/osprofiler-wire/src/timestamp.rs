@@ -29,7 +29,7 @@ impl Timestamp {
 
     /// Reads a timestamp as any known producer writes it.
     ///
-    /// Date and time are parted by `T` or a space; zero to any number of decimals may follow (those
+    /// Date and time are separated by `T` or a space; zero to any number of decimals may follow (those
     /// beyond the sixth are cut); a `Z` or an offset of zero may end it. `None` for anything else.
     ///
     /// ```

@@ -15,13 +15,13 @@ use crate::local::ids;
 /// the snapshot.
 #[derive(Clone)]
 pub struct Profiler {
-    trace: Arc<Trace>,
+    trace: Arc<TraceState>,
     parent_id: Id,
     id: Id,
 }
 
 /// What is the same for all points of a trace in this process.
-struct Trace {
+struct TraceState {
     base_id: Id,
     key: HmacKey,
     anchor: Anchor,
@@ -32,17 +32,14 @@ impl Profiler {
     /// caller began. `parent_id` is the caller's point; without one, the trace itself.
     ///
     /// Nothing is attached yet, see [`attach`](Self::attach).
-    pub fn new(
-        hmac_key: impl Into<HmacKey>,
-        base_id: impl Into<Option<Id>>,
-        parent_id: impl Into<Option<Id>>,
-    ) -> Self {
-        let base_id = base_id.into().unwrap_or_else(ids::fresh);
-        let id = parent_id.into().unwrap_or_else(|| base_id.clone());
+    pub fn new(hmac_key: impl Into<HmacKey>, base_id: Option<Id>, parent_id: Option<Id>) -> Self {
+        ids::check_fork();
+        let base_id = base_id.unwrap_or_else(ids::fresh);
+        let id = parent_id.unwrap_or_else(|| base_id.clone());
         Self {
             parent_id: base_id.clone(),
             id,
-            trace: Arc::new(Trace { base_id, key: hmac_key.into(), anchor: Anchor::now() }),
+            trace: Arc::new(TraceState { base_id, key: hmac_key.into(), anchor: Anchor::now() }),
         }
     }
 

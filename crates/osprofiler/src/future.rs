@@ -37,6 +37,27 @@ pub trait TraceExt: Future + Sized {
         Traced::new(self, name.into(), info)
     }
 
+    /// [`trace`](Self::trace), for a future that may fail: its stop record then says so.
+    ///
+    /// ```
+    /// use osprofiler::TraceExt;
+    ///
+    /// # async fn query() -> std::io::Result<()> { Ok(()) }
+    /// # async fn f() -> std::io::Result<()> {
+    /// query().trace_result("db", ()).await
+    /// # }
+    /// ```
+    fn trace_result<I: IntoInfo, T, E: fmt::Display>(
+        self,
+        name: impl Into<Cow<'static, str>>,
+        info: I,
+    ) -> Traced<Self, I, OnError>
+    where
+        Self: Future<Output = Result<T, E>>,
+    {
+        Traced::inspected(self, name.into(), info, OnError)
+    }
+
     /// Takes a [fork](crate::profiler::fork) for this future, so that a task goes on under the current
     /// point.
     ///
@@ -58,20 +79,23 @@ impl<F: Future> TraceExt for F {}
 /// A scope that a future carries; none if nothing is traced.
 struct Carried(Option<Box<Scope>>);
 
+/// Puts back what was in the slot, and takes the scope along.
+struct Installed<'a> {
+    carried: &'a mut Carried,
+    before: Option<Box<Scope>>,
+}
+
+impl Drop for Installed<'_> {
+    fn drop(&mut self) {
+        self.carried.0 = slot::swap(self.before.take());
+    }
+}
+
 impl Carried {
     /// Runs `f` with the scope installed. If `f` panics, the scope is carried on all the same.
     fn run<R>(&mut self, f: impl FnOnce() -> R) -> R {
-        struct Installed<'a> {
-            carried: &'a mut Carried,
-            before: Option<Box<Scope>>,
-        }
-        impl Drop for Installed<'_> {
-            fn drop(&mut self) {
-                self.carried.0 = slot::swap(self.before.take());
-            }
-        }
-
-        if self.0.is_none() {
+        // Nothing is carried into a thread that traces nothing: the usual case.
+        if self.0.is_none() && !slot::is_tracing() {
             return f();
         }
         let before = slot::swap(self.0.take());
@@ -81,8 +105,9 @@ impl Carried {
 
     /// Closes what is open and lets the scope go.
     fn end(&mut self) {
-        if let Some(mut scope) = self.0.take() {
-            scope.close_all();
+        if self.0.is_some() {
+            self.run(|| slot::with(|scope| scope.close_all()));
+            self.0 = None;
         }
     }
 }
@@ -92,7 +117,7 @@ pin_project! {
     /// [`Fork::scope`](crate::profiler::Fork::scope).
     #[must_use = "futures do nothing unless polled"]
     pub struct InProfiler<F> {
-        // Empty once it is ready: its last destructors run within the scope.
+        // Empty once it is dropped, which is done within the scope.
         #[pin]
         future: Option<F>,
         carried: Carried,
@@ -119,9 +144,8 @@ impl<F: Future> Future for InProfiler<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
-        let future = this.future.as_mut().as_pin_mut().expect("not polled after it was ready");
+        let future = this.future.as_mut().as_pin_mut().expect("it is there until it is dropped");
         let output = ready!(this.carried.run(|| future.poll(cx)));
-        this.carried.run(|| this.future.set(None));
         this.carried.end();
         Poll::Ready(output)
     }
@@ -134,6 +158,7 @@ impl<F> fmt::Debug for InProfiler<F> {
 }
 
 /// What a stop record says of a future's output.
+#[doc(hidden)]
 pub trait Inspect<T> {
     /// Makes the stop info.
     fn inspect(self, output: &T) -> Info;
@@ -146,6 +171,16 @@ pub struct Silent;
 impl<T> Inspect<T> for Silent {
     fn inspect(self, _: &T) -> Info {
         Info::new()
+    }
+}
+
+/// Says what went wrong, if it did.
+#[derive(Debug)]
+pub struct OnError;
+
+impl<T, E: fmt::Display> Inspect<Result<T, E>> for OnError {
+    fn inspect(self, output: &Result<T, E>) -> Info {
+        output.as_ref().err().map(outcome::error_info).unwrap_or_default()
     }
 }
 
@@ -166,7 +201,7 @@ pin_project! {
     /// A future that is a point; see [`TraceExt::trace`].
     #[must_use = "futures do nothing unless polled"]
     pub struct Traced<F, I, C = Silent> {
-        // Empty once it is ready: its last destructors run within the point.
+        // Empty once it is dropped, which is done within the point.
         #[pin]
         future: Option<F>,
         // Until the first poll.
@@ -179,6 +214,10 @@ pin_project! {
     impl<F, I, C> PinnedDrop for Traced<F, I, C> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
+            // Not traced: whatever goes on around it goes on.
+            if this.carried.0.is_none() {
+                return;
+            }
             this.carried.run(|| {
                 this.future.set(None);
                 if let Some((id, _)) = this.point.take() {
@@ -239,7 +278,8 @@ impl<F: Future, I: IntoInfo, C: Inspect<F::Output>> Future for Traced<F, I, C> {
         {
             *this.point = open(begin, this.carried);
         }
-        let mut future = this.future.as_mut().as_pin_mut().expect("not polled after it was ready");
+        let mut future =
+            this.future.as_mut().as_pin_mut().expect("it is there until it is dropped");
         if this.point.is_none() {
             return future.poll(cx);
         }
@@ -262,7 +302,6 @@ impl<F: Future, I: IntoInfo, C: Inspect<F::Output>> Future for Traced<F, I, C> {
         match polled {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(output)) => {
-                this.carried.run(|| this.future.set(None));
                 this.carried.end();
                 Poll::Ready(output)
             }

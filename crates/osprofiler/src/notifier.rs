@@ -8,6 +8,7 @@
 //! dropped and counted, see [`stats`].
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use osprofiler_drivers::{ConnectionString, Driver, Error, Options, Writer, open_writer};
@@ -16,6 +17,9 @@ use osprofiler_wire::Record;
 use crate::background::{self, Delivery};
 pub use crate::state::Stats;
 use crate::state::{self, Notifier};
+
+/// Dropped records that a flush has reported.
+static REPORTED: AtomicU64 = AtomicU64::new(0);
 
 /// How long a dropped [`Guard`] waits for the back end.
 const LAST_FLUSH: Duration = Duration::from_secs(5);
@@ -47,8 +51,9 @@ pub fn set(closure: impl Fn(&Record) + Send + Sync + 'static) {
 ///
 /// The drivers are features of this crate: `sqlite`, `file`, `memory`. The back end is opened in the
 /// background as well, and again after a failure: one that is down neither stops nor delays the
-/// program. Everything is bounded: 64 KiB for each thread that records, and eight batches of 4,096
-/// records that wait for the back end; [`stats`] counts what found no room.
+/// program. The numbers of records are bounded: 60 KiB of them (infos aside) for each thread that
+/// records and for 1,024 threads at most, and eight batches of 4,096 that wait for the back end.
+/// [`stats`] counts what found no room.
 ///
 /// # Errors
 ///
@@ -125,14 +130,16 @@ pub fn set_origin(project: &str, service: &str) {
 /// # Errors
 ///
 /// [`FlushError::Timeout`] if `timeout` is over first (what is left is still on its way);
-/// [`FlushError::Dropped`] if records have been dropped since the process began.
+/// [`FlushError::Dropped`] if records have been dropped since the last flush, or since the process
+/// began.
 pub fn flush(timeout: Duration) -> Result<(), FlushError> {
-    if state::has_driver() && !background::flush(timeout) {
+    if !background::flush(timeout) {
         return Err(FlushError::Timeout(timeout));
     }
-    match stats().dropped() {
+    let dropped = stats().dropped();
+    match dropped - REPORTED.swap(dropped, Ordering::Relaxed).min(dropped) {
         0 => Ok(()),
-        dropped => Err(FlushError::Dropped(dropped)),
+        newly_dropped => Err(FlushError::Dropped(newly_dropped)),
     }
 }
 

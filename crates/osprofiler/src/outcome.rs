@@ -24,7 +24,7 @@ pub(crate) fn failure(etype: &str, message: &str) -> Info {
 
 /// The stop info of a point that ended with a panic.
 pub(crate) fn panic_info(message: &str) -> Info {
-    failure(PANIC, message)
+    failure(PANIC, &bounded(format_args!("{message}")))
 }
 
 /// What a panic said, as far as it is text.

@@ -12,7 +12,7 @@ use osprofiler_wire::{HmacKey, Id};
 pub use crate::context::Profiler;
 use crate::future::InProfiler;
 use crate::local::scope::{ClosedBy, Scope};
-use crate::local::slot;
+use crate::local::{ids, slot};
 use crate::{IntoInfo, state};
 
 impl Profiler {
@@ -32,13 +32,15 @@ impl Profiler {
     /// ```
     #[must_use = "dropped at once, it detaches at once"]
     pub fn attach(&self) -> Attached {
+        ids::check_fork();
         Attached::new(state::is_enabled().then(|| Scope::boxed(self.clone())))
     }
 }
 
 /// Keeps a profiler attached to a thread; see [`Profiler::attach`].
 ///
-/// It cannot leave its thread, nor be held across an `.await` of a task that may.
+/// It cannot leave its thread, nor be held across an `.await` of a task that may. Several on one
+/// thread are dropped in reverse order, as the end of a block does.
 pub struct Attached {
     before: Option<Box<Scope>>,
     _not_send: PhantomData<*const ()>,
@@ -52,9 +54,8 @@ impl Attached {
 
 impl Drop for Attached {
     fn drop(&mut self) {
-        if let Some(scope) = &mut slot::swap(self.before.take()) {
-            scope.close_all();
-        }
+        slot::with(|scope| scope.close_all());
+        slot::swap(self.before.take());
     }
 }
 
@@ -108,9 +109,8 @@ pub fn get() -> Option<Profiler> {
 
 /// Makes this thread stop tracing. Points that are open are closed.
 pub fn clean() {
-    if let Some(mut scope) = slot::swap(None) {
-        scope.close_all();
-    }
+    slot::with(|scope| scope.close_all());
+    slot::swap(None);
 }
 
 /// Whether this thread is tracing: one load, for work that only a trace needs.
@@ -185,7 +185,11 @@ pub struct Fork(Option<Profiler>);
 impl Fork {
     /// Runs `f` on this thread under the point at which the fork was taken.
     pub fn run<R>(&self, f: impl FnOnce() -> R) -> R {
-        let _attached = self.0.as_ref().map(Profiler::attach);
+        // A fork of none is attached too: it must not go on in whatever that thread does meanwhile.
+        let _attached = match &self.0 {
+            Some(profiler) => profiler.attach(),
+            None => Attached::new(None),
+        };
         f()
     }
 

@@ -1,5 +1,6 @@
 //! What there is once in a process: the notifier, the switch, the origin, the counts.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -56,12 +57,11 @@ pub(crate) fn route() -> Route {
 
 pub(crate) fn set_notifier(notifier: Notifier) {
     let mut state = write();
-    state.notifier = notifier;
+    let before = std::mem::replace(&mut state.notifier, notifier);
     update_route(&state);
-}
-
-pub(crate) fn has_driver() -> bool {
-    matches!(read().notifier, Notifier::Driver)
+    drop(state);
+    // Not under the lock: what a closure owns may record, or set a notifier, when it goes.
+    drop(before);
 }
 
 pub(crate) fn is_enabled() -> bool {
@@ -85,12 +85,23 @@ pub(crate) fn set_origin(project: &str, service: &str) {
         Arc::new(Origin { project: Some(project.into()), service: Some(service.into()), host });
 }
 
-/// Hands a record to the closure, if there still is one.
+thread_local! {
+    /// Whether the closure is running on this thread. What it makes is not recorded, else it would
+    /// be called for that as well, without an end.
+    static IN_CLOSURE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Hands a record to the closure, if there still is one, and it is not the closure that made it.
 pub(crate) fn notify(record: &Record) {
     // Not under the lock: the closure may set another.
     let notifier = read().notifier.clone();
     let Notifier::Closure(closure) = notifier else { return };
-    match catch_unwind(AssertUnwindSafe(|| closure(record))) {
+    if IN_CLOSURE.replace(true) {
+        return;
+    }
+    let called = catch_unwind(AssertUnwindSafe(|| closure(record)));
+    IN_CLOSURE.set(false);
+    match called {
         Ok(()) => count_delivered(1),
         Err(_) => count_dropped_by_failure(1),
     }
@@ -133,9 +144,10 @@ pub(crate) fn count_dropped_by_failure(records: usize) {
 }
 
 pub(crate) fn count_dropped_by_full_ring() {
-    // The first is worth a line, in a service that says nothing else of it.
-    if DROPPED_RING_FULL.fetch_add(1, Ordering::Relaxed) == 0 {
-        log::error!("a thread records faster than the back end takes: records are dropped");
+    let dropped = DROPPED_RING_FULL.fetch_add(1, Ordering::Relaxed) + 1;
+    // A line for the first, the second, the fourth: it is said, and the log is not flooded.
+    if dropped.is_power_of_two() {
+        log::error!("records come faster than the back end takes them; {dropped} are lost so far");
     }
 }
 

@@ -96,6 +96,38 @@ fn a_future_that_panics_is_closed_with_what_it_said() {
 }
 
 #[test]
+fn a_future_that_fails_says_what_went_wrong() {
+    let seen = traced(async {
+        let parsed = async { "x".parse::<u8>() }.trace_result("parse", ()).await;
+        assert!(parsed.is_err());
+        async { "7".parse::<u8>() }.trace_result("parse", ()).await.unwrap();
+    });
+    assert_eq!(seen, "root\n  parse ! core::num::error::ParseIntError\n  parse\n");
+}
+
+/// Ready as often as it is asked.
+struct AlwaysReady;
+
+impl Future for AlwaysReady {
+    type Output = ();
+
+    fn poll(self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<()> {
+        std::task::Poll::Ready(())
+    }
+}
+
+#[test]
+fn a_future_may_be_polled_after_it_was_ready_if_it_may_without_us() {
+    let seen = traced(async {
+        let mut future = std::pin::pin!(AlwaysReady.trace("once", ()).in_profiler());
+        for _ in 0..3 {
+            future.as_mut().await;
+        }
+    });
+    assert_eq!(seen, "root\n  once\n");
+}
+
+#[test]
 fn spawned_tasks_get_a_fork_by_one_short_call() {
     let seen = traced(async {
         let mut tasks = JoinSet::new();

@@ -1,9 +1,10 @@
 //! The plain calls and the guard, as a synchronous notifier sees them.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use osprofiler::{Id, Phase, Trace, info, profiler};
+use osprofiler::{Id, Info, Phase, Profiler, Record, Trace, info, profiler};
 use osprofiler_testkit::Capture;
 
 /// The notifier is the process's: one test at a time.
@@ -83,6 +84,12 @@ fn guards_close_by_their_own_handle() {
         drop(Trace::new("next", ()));
     });
     assert_eq!(capture.tree(), "outer\n  inner\n    child of inner\nnext\n");
+    let records = capture.records();
+    for start in records.iter().filter(|record| record.phase == Phase::Start) {
+        let is_stop =
+            |record: &&Record| record.trace_id == start.trace_id && record.phase == Phase::Stop;
+        assert_eq!(records.iter().find(is_stop).unwrap().parent_id, start.parent_id);
+    }
 }
 
 #[test]
@@ -98,14 +105,25 @@ fn what_is_open_when_the_profiler_is_cleaned_is_closed() {
 
 #[test]
 fn info_is_built_only_while_tracing() {
+    let built = Cell::new(0);
+    let build = || {
+        built.set(built.get() + 1);
+        Info::new()
+    };
+    let use_it_everywhere = || {
+        profiler::start("db", build);
+        profiler::stop(build);
+        let mut guard = Trace::new("db", build);
+        guard.on_stop(build);
+    };
     let capture = traced(|| {
+        let turned_off = Profiler::new("SECRET_KEY", None, None);
         profiler::clean();
-        profiler::start("db", || panic!("built although nobody traces"));
-        profiler::stop(|| panic!("built although nobody traces"));
-        let mut guard = Trace::new("db", || panic!("built although nobody traces"));
-        guard.on_stop(|| panic!("built although nobody traces"));
-        drop(guard);
-        profiler::init("SECRET_KEY", None, None);
+        use_it_everywhere();
+        assert_eq!(built.get(), 0, "built although nobody traces");
+        let _attached = turned_off.attach();
+        use_it_everywhere();
+        assert_eq!(built.get(), 4);
         profiler::start(
             "db",
             info! { "db" => { "statement" => "SELECT 1", "params" => (1, "x") } },
@@ -113,7 +131,10 @@ fn info_is_built_only_while_tracing() {
         profiler::stop(info! { "rows" => 3 });
     });
     let infos: Vec<String> = capture.records().iter().map(|record| record.info.to_json()).collect();
-    assert_eq!(infos, [r#"{"db":{"statement":"SELECT 1","params":[1,"x"]}}"#, r#"{"rows":3}"#]);
+    assert_eq!(
+        infos[infos.len() - 2..],
+        [r#"{"db":{"statement":"SELECT 1","params":[1,"x"]}}"#, r#"{"rows":3}"#]
+    );
 }
 
 #[test]
@@ -242,6 +263,64 @@ fn points_inside_the_notifier_are_not_recorded() {
         drop(Trace::new("db", ()));
         assert_eq!(calls.load(Ordering::Relaxed), 2);
     });
+}
+
+#[test]
+fn a_notifier_that_takes_the_thread_over_does_not_end_the_trace() {
+    let capture = traced(|| {
+        let capture = Capture::start();
+        let kept = Mutex::new(Vec::new());
+        osprofiler::notifier::set(move |record| {
+            // Locked again by a record from within, this would hang.
+            kept.lock().unwrap().push(record.clone());
+            profiler::clean();
+            profiler::init("SECRET_KEY", Some("another".into()), None);
+            drop(Trace::new("inside", ()));
+        });
+        profiler::start("left open", ());
+        let _attached = Profiler::new("SECRET_KEY", None, None).attach();
+        profiler::start("left open as well", ());
+        drop(_attached);
+        assert!(profiler::is_tracing());
+        assert_eq!(profiler::get().unwrap().base_id(), &"base".into());
+        drop(capture);
+    });
+    assert!(capture.records().is_empty());
+}
+
+/// Makes a point when it goes.
+struct PointOnDrop;
+
+impl Drop for PointOnDrop {
+    fn drop(&mut self) {
+        drop(Trace::new("gone", ()));
+        osprofiler::notifier::set_origin("shop", "api");
+    }
+}
+
+#[test]
+fn a_notifier_may_record_when_it_goes() {
+    traced(|| {
+        let owned = PointOnDrop;
+        osprofiler::notifier::set(move |_| {
+            let _ = &owned;
+        });
+        let capture = Capture::start();
+        assert_eq!(capture.tree(), "gone\n");
+    });
+}
+
+#[test]
+fn a_fork_of_nothing_records_nothing_wherever_it_runs() {
+    let capture = traced(|| {
+        let fork = std::thread::spawn(profiler::fork).join().unwrap();
+        fork.run(|| drop(Trace::new("not of this trace", ())));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        let task = std::pin::pin!(fork.scope(async { drop(Trace::new("nor this", ())) }));
+        assert!(task.poll(&mut context).is_ready());
+        drop(Trace::new("of this trace", ()));
+    });
+    assert_eq!(capture.tree(), "of this trace\n");
 }
 
 #[test]

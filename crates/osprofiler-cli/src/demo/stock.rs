@@ -74,7 +74,7 @@ async fn statement<T>(
     running: impl Future<Output = sqlx::Result<T>>,
 ) -> Result<T, (StatusCode, String)> {
     let result = if Kind::Sql.is_on() {
-        running.trace("db", info! { "db" => { "statement" => sql } }).await
+        running.trace_result("db", info! { "db" => { "statement" => sql } }).await
     } else {
         running.await
     };

@@ -30,7 +30,11 @@ pub(super) fn run(queue: &Receiver<Job>) {
                     delivery.deliver(&batch);
                 }
             }
-            Job::Deliver(next) => delivery = Some(next),
+            Job::Deliver(next) => {
+                // A driver may fail even when it goes.
+                let before = delivery.replace(next);
+                let _ = catch_unwind(AssertUnwindSafe(move || drop(before)));
+            }
             // Whoever waits may have given up.
             Job::Flush(done) => drop(done.send(())),
         }

@@ -7,6 +7,7 @@ use rtrb::Consumer;
 
 use super::{BATCH_RECORDS, BUSY_INTERVAL, Command, IDLE_INTERVAL, Job};
 use crate::local::entry::Entry;
+use crate::local::ring;
 use crate::state;
 
 pub(super) fn run(inbox: &Receiver<Command>, queue: SyncSender<Job>) {
@@ -65,9 +66,11 @@ impl Drainer {
     fn drain(&mut self) -> bool {
         let mut any = false;
         loop {
-            let taken = self.fill_batch();
-            any |= taken > 0 || !self.batch.is_empty();
-            if self.batch.is_empty() || !self.offer_batch() || taken == 0 {
+            self.fill_batch();
+            any |= !self.batch.is_empty();
+            // What comes while we are at it waits for the next time, else the inbox might.
+            let is_full = self.batch.len() == BATCH_RECORDS;
+            if self.batch.is_empty() || !self.offer_batch() || !is_full {
                 return any;
             }
         }
@@ -84,7 +87,13 @@ impl Drainer {
                 self.batch.extend(entries.into_iter().map(|entry| entry.into_record(&origin)));
             }
         }
-        self.rings.retain(|ring| !(ring.is_abandoned() && ring.is_empty()));
+        self.rings.retain(|ring| {
+            let is_over = ring.is_abandoned() && ring.is_empty();
+            if is_over {
+                ring::release();
+            }
+            !is_over
+        });
         self.batch.len() - before
     }
 

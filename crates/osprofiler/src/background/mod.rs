@@ -64,6 +64,9 @@ enum Job {
     Flush(Sender<()>),
 }
 
+/// The way to the drainer; `None` inside if it could not be started.
+static DRAINER: OnceLock<Option<Sender<Command>>> = OnceLock::new();
+
 /// Takes over the reading end of a new ring.
 pub(crate) fn adopt(ring: Consumer<Entry>) {
     tell(Command::Adopt(ring));
@@ -87,13 +90,15 @@ pub(crate) fn deliver_to(delivery: Delivery) {
 /// Waits until all that was recorded until now has been handed to the back end; false if `timeout` is
 /// over first.
 pub(crate) fn flush(timeout: Duration) -> bool {
+    if DRAINER.get().is_none() {
+        return true;
+    }
     let (done, waiting) = mpsc::channel();
     tell(Command::Flush(done));
     waiting.recv_timeout(timeout).is_ok()
 }
 
 fn tell(command: Command) {
-    static DRAINER: OnceLock<Option<Sender<Command>>> = OnceLock::new();
     if let Some(drainer) = DRAINER.get_or_init(start) {
         // It ends with the process only.
         let _ = drainer.send(command);

@@ -25,13 +25,21 @@ pub(super) fn section(text: &str, name: &str) -> Vec<(String, String)> {
             open = wanted;
             match content.split_once(['=', ':']) {
                 Some((key, value)) if wanted => {
-                    options.push((key.trim().to_owned(), value.trim().to_owned()));
+                    options.push((key.trim().to_owned(), unquoted(value.trim()).to_owned()));
                 }
                 _ => open = false,
             }
         }
     }
     options
+}
+
+/// A value without the quotes around it, if they match.
+fn unquoted(value: &str) -> &str {
+    ['"', '\'']
+        .into_iter()
+        .find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote))
+        .unwrap_or(value)
 }
 
 #[cfg(test)]
@@ -46,5 +54,8 @@ mod tests {
         assert_eq!(section(text, "a"), [pair("x", "1,2,3"), pair("y", "z=1"), pair("w", "")]);
         assert_eq!(section(text, "b"), [pair("x", "4")]);
         assert_eq!(section("[a", "a"), []);
+        let quoted = "[a]\nx = \"1, 2\"\ny = '3'\nz = \"4'\nw = \"\n";
+        let expected = [pair("x", "1, 2"), pair("y", "3"), pair("z", "\"4'"), pair("w", "\"")];
+        assert_eq!(section(quoted, "a"), expected);
     }
 }

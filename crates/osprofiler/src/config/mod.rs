@@ -28,9 +28,9 @@ const ENV_PREFIX: &str = "OSPROFILER_";
 /// | option | meaning | if not given |
 /// |---|---|---|
 /// | `enabled` | trace requests that are signed | false |
-/// | `hmac_keys` | the keys that are accepted, parted by commas | none: nothing is traced |
+/// | `hmac_keys` | the keys that are accepted, separated by commas | none: nothing is traced |
 /// | `connection_string` | where records go | the user's own SQLite file |
-/// | `trace_sqlalchemy`, `trace_sql` | record SQL statements | false |
+/// | `trace_sqlalchemy`, `trace_sql` | record SQL statements, where code asks [`Kind::Sql`] | false |
 /// | `trace_requests` | record outgoing HTTP requests | false |
 /// | `filter_error_trace` | keep a list of traces with errors | false |
 ///

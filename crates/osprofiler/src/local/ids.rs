@@ -31,8 +31,8 @@ pub(crate) fn fresh() -> Id {
     Id::from_random(bits.unwrap_or_else(|_| Generator::new().random.next_u64().into()))
 }
 
-/// Takes notice of a fork. Called where a trace enters a thread, since asking for the process id
-/// costs more than an id does.
+/// Takes notice of a fork. Called where a trace enters the process or a thread, since asking for the
+/// process id costs more than an id does.
 pub(crate) fn check_fork() {
     let _ = GENERATOR.try_with(|slot| {
         slot.borrow_mut().take_if(|generator| generator.pid != process::id());

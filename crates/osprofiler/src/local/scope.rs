@@ -19,6 +19,8 @@ pub(crate) struct Scope {
 #[derive(Debug)]
 struct Open {
     id: Id,
+    /// Both records of a point name the same parent, whatever was closed in between.
+    parent_id: Id,
     name: Cow<'static, str>,
     closed_by: ClosedBy,
 }
@@ -34,16 +36,14 @@ pub(crate) enum ClosedBy {
 
 impl Scope {
     pub(crate) fn boxed(profiler: Profiler) -> Box<Self> {
-        ids::check_fork();
         Box::new(Self { profiler, open: Vec::new() })
     }
 
     /// The profiler as it stands now: its current point is the innermost open one.
     pub(crate) fn profiler(&self) -> Profiler {
-        match self.open.as_slice() {
-            [] => self.profiler.clone(),
-            [only] => self.profiler.below(self.profiler.id().clone(), only.id.clone()),
-            [.., parent, last] => self.profiler.below(parent.id.clone(), last.id.clone()),
+        match self.open.last() {
+            None => self.profiler.clone(),
+            Some(last) => self.profiler.below(last.parent_id.clone(), last.id.clone()),
         }
     }
 
@@ -54,8 +54,8 @@ impl Scope {
     /// Opens a point under the current one; gives its id.
     pub(crate) fn start(&mut self, name: Cow<'static, str>, info: Info, closed_by: ClosedBy) -> Id {
         let id = ids::fresh();
-        let point = Open { id: id.clone(), name, closed_by };
-        emit::emit(&self.profiler, self.current_id(), Phase::Start, point.name.clone(), &id, info);
+        let point = Open { id: id.clone(), parent_id: self.current_id().clone(), name, closed_by };
+        point.emit(&self.profiler, Phase::Start, info);
         self.open.push(point);
         id
     }
@@ -80,9 +80,7 @@ impl Scope {
         {
             self.close_last(left_open());
         }
-        let parent_id = self.id_at(at);
-        let Open { id, name, .. } = self.open.remove(at);
-        emit::emit(&self.profiler, &parent_id, Phase::Stop, name, &id, info);
+        self.open.remove(at).emit(&self.profiler, Phase::Stop, info);
     }
 
     /// Closes whatever is still open, innermost first.
@@ -93,18 +91,19 @@ impl Scope {
     }
 
     fn close_last(&mut self, info: Info) {
-        if let Some(Open { id, name, .. }) = self.open.pop() {
-            emit::emit(&self.profiler, self.current_id(), Phase::Stop, name, &id, info);
+        if let Some(point) = self.open.pop() {
+            point.emit(&self.profiler, Phase::Stop, info);
         }
     }
 
     fn current_id(&self) -> &Id {
         self.open.last().map_or(self.profiler.id(), |last| &last.id)
     }
+}
 
-    /// The id that is the parent of the point at `at`.
-    fn id_at(&self, at: usize) -> Id {
-        at.checked_sub(1).map_or(self.profiler.id(), |above| &self.open[above].id).clone()
+impl Open {
+    fn emit(&self, profiler: &Profiler, phase: Phase, info: Info) {
+        emit::emit(profiler, &self.parent_id, phase, self.name.clone(), &self.id, info);
     }
 }
 

@@ -27,9 +27,10 @@ impl KeyRing {
         Self::from(HmacKeys::parse(list))
     }
 
-    /// Accepts the keys in a list from now on, and no others.
-    pub fn replace(&self, list: &str) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(HmacKeys::parse(list));
+    /// Accepts these keys from now on, and no others: a list as text, or those of a
+    /// [`Config`](crate::Config) that was read again.
+    pub fn replace(&self, keys: impl Into<HmacKeys>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys.into());
     }
 
     /// The keys as they are now.

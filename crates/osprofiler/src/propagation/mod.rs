@@ -62,7 +62,7 @@ pub fn headers() -> Option<SignedContext> {
 
 /// Puts the headers of the current point into a carrier. Does nothing if this thread is not
 /// tracing.
-pub fn inject(carrier: &mut impl Injector) {
+pub fn inject(carrier: &mut (impl Injector + ?Sized)) {
     if let Some(SignedContext { info, hmac }) = headers() {
         carrier.set(TRACE_INFO_HEADER, info);
         carrier.set(TRACE_HMAC_HEADER, hmac);
@@ -74,7 +74,7 @@ pub fn inject(carrier: &mut impl Injector) {
 /// Without the headers this costs one look-up. A refusal is silent, except for a line in the log at
 /// debug level that says which check failed.
 #[must_use]
-pub fn extract(carrier: &impl Extractor, keys: &KeyRing) -> Option<Profiler> {
+pub fn extract(carrier: &(impl Extractor + ?Sized), keys: &KeyRing) -> Option<Profiler> {
     let info = carrier.get(TRACE_INFO_HEADER)?;
     let hmac = carrier.get(TRACE_HMAC_HEADER)?;
     if !profiler::is_enabled() {
@@ -119,7 +119,7 @@ impl Extractor for Vec<(String, String)> {
     }
 }
 
-/// The only item. A header that is there twice is nobody's word.
+/// The item, if it is the only one: of two headers of one name neither is to be trusted.
 fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
     let item = items.next()?;
     items.next().is_none().then_some(item)

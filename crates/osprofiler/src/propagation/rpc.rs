@@ -42,8 +42,9 @@ pub struct TraceInfo {
     pub hmac_key: String,
     /// The trace.
     pub base_id: Id,
-    /// The sender's current point.
-    pub parent_id: Id,
+    /// The sender's current point; if there is none, the trace itself.
+    #[serde(default)]
+    pub parent_id: Option<Id>,
 }
 
 impl TraceInfo {
@@ -54,7 +55,7 @@ impl TraceInfo {
         Some(Self {
             hmac_key: profiler.hmac_key().expose().to_owned(),
             base_id: profiler.base_id().clone(),
-            parent_id: profiler.id().clone(),
+            parent_id: Some(profiler.id().clone()),
         })
     }
 
@@ -67,7 +68,7 @@ impl TraceInfo {
     /// The profiler that goes on under the sender's point.
     #[must_use]
     pub fn into_profiler(self) -> Profiler {
-        Profiler::new(self.hmac_key.as_str(), self.base_id, self.parent_id)
+        Profiler::new(self.hmac_key, Some(self.base_id), self.parent_id)
     }
 }
 

@@ -33,8 +33,15 @@ pub(crate) fn swap(scope: Option<Box<Scope>>) -> Option<Box<Scope>> {
 ///
 /// `None` if there is none, or if this is called from within another `with`.
 pub(crate) fn with<R>(f: impl FnOnce(&mut Scope) -> R) -> Option<R> {
-    let mut scope = SCOPE.try_with(Cell::take).ok().flatten()?;
-    let result = f(&mut scope);
-    SCOPE.set(Some(scope));
-    Some(result)
+    /// Puts the scope back, whatever happens meanwhile.
+    struct Taken(Option<Box<Scope>>);
+
+    impl Drop for Taken {
+        fn drop(&mut self) {
+            swap(self.0.take());
+        }
+    }
+
+    let mut taken = Taken(Some(swap(None)?));
+    taken.0.as_mut().map(|scope| f(scope))
 }
