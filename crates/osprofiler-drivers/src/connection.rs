@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -68,28 +69,21 @@ impl FromStr for ConnectionString {
 
 impl fmt::Display for ConnectionString {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rest = self.expose_rest();
-        let (place, query) = match rest.split_once('?') {
-            Some((place, query)) => (place, Some(query)),
-            None => (rest, None),
-        };
         write!(f, "{}://", self.scheme())?;
-        // Every host of a cluster may have its own credentials; a password may hold an `@`.
-        match place.rsplit_once('@') {
-            Some((credentials, hosts)) => match credentials.split_once(':') {
-                Some((user, _)) => write!(f, "{user}:***@{hosts}")?,
-                None => write!(f, "***@{hosts}")?,
-            },
-            None => f.write_str(place)?,
+        let rest = self.expose_rest();
+        let mut secrets: Vec<_> = secret_values(rest).collect();
+        if !PATH_SCHEMES.contains(&self.scheme()) {
+            secrets.extend(credentials(rest));
         }
-        for (at, pair) in query.into_iter().flat_map(|query| query.split('&')).enumerate() {
-            f.write_str(if at == 0 { "?" } else { "&" })?;
-            match pair.split_once('=') {
-                Some((key, _)) if is_secret(key) => write!(f, "{key}=***")?,
-                _ => f.write_str(pair)?,
+        secrets.sort_by_key(|secret| secret.start);
+        let mut shown = 0;
+        for secret in secrets {
+            if secret.start >= shown {
+                write!(f, "{}***", &rest[shown..secret.start])?;
             }
+            shown = shown.max(secret.end);
         }
-        Ok(())
+        f.write_str(&rest[shown..])
     }
 }
 
@@ -99,9 +93,53 @@ impl fmt::Debug for ConnectionString {
     }
 }
 
+/// Schemes whose rest is a path, in which `@` and `:` mean nothing.
+const PATH_SCHEMES: [&str; 2] = ["file", "sqlite"];
+
+/// Where the credentials of a rest are: behind the user's name if there is one, up to the last
+/// `@`. Every host of a cluster may have its own, and a password that somebody did not encode may
+/// hold any character: rather a host is hidden than a part of a password shown.
+fn credentials(rest: &str) -> Option<Range<usize>> {
+    let end = rest.rfind('@')?;
+    let start = rest[..end].find(':').map_or(0, |colon| colon + 1);
+    Some(start..end)
+}
+
+/// Where the secret values of a query are; each reaches to the next `&`.
+fn secret_values(rest: &str) -> impl Iterator<Item = Range<usize>> {
+    let query = rest.find('?').map_or(rest.len(), |mark| mark + 1);
+    let mut start = query;
+    rest[query..].split('&').filter_map(move |pair| {
+        let pair_start = start;
+        start += pair.len() + 1;
+        let mut keys = pair.match_indices('=').map(|(equals, _)| equals);
+        let key = keys.find(|key| is_secret(&pair[..*key]))?;
+        Some(pair_start + key + 1..pair_start + pair.len())
+    })
+}
+
+/// Parts of a parameter's name that say that its value is a secret. Whatever argument `#[trace]`
+/// masks is masked here too.
+const SECRET: [&str; 14] = [
+    "auth",
+    "bearer",
+    "connection_string",
+    "cookie",
+    "credential",
+    "database_url",
+    "dsn",
+    "jwt",
+    "key",
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "transport_url",
+];
+
 fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    ["pass", "pwd", "secret", "token", "key", "auth"].iter().any(|word| key.contains(word))
+    SECRET.iter().any(|word| key.contains(word))
 }
 
 /// Where records go when nobody says where: the file `traces.db` in the user's XDG data folder
@@ -139,12 +177,70 @@ mod tests {
             ("mysql://u:p@ss:w/rd@h/db", "mysql://u:***@h/db"),
             ("rabbit://u:p@h1:1,u:p@h2:1/", "rabbit://u:***@h2:1/"),
             ("es://h/?Password=x&a=b&api_key=y", "es://h/?Password=***&a=b&api_key=***"),
-            ("sqlite:///a/b.db", "sqlite:///a/b.db"),
+            ("redis://:p?w@h", "redis://:***@h"),
+            ("redis://:p?w@h/0?password=x&db=0", "redis://:***@h/0?password=***&db=0"),
+            ("mysql://u:pa?ss@h/db", "mysql://u:***@h/db"),
+            ("mysql://u:p#a/s&s@h/db", "mysql://u:***@h/db"),
+            ("es://h/?password=x@y&a=b", "es://***&a=b"),
+            ("es://h:1/?token=x=y&a=b@c&key=z", "es://h:***@c&key=***"),
+            ("es://h/?key=a:b@c&a=b", "es://h/?key=***&a=b"),
+            ("mysql://h/db?a=1;password=x;y", "mysql://h/db?a=1;password=***"),
+            ("new:///home/a@b/c", "new://***@b/c"),
+            ("es://密:密@h/?密=1&token=密", "es://密:***@h/?密=1&token=***"),
             ("messaging://", "messaging://"),
         ] {
             let connection: ConnectionString = text.parse().unwrap();
             assert_eq!(connection.to_string(), shown);
             assert_eq!(format!("{connection:?}"), format!("ConnectionString({shown})"));
+        }
+    }
+
+    #[test]
+    fn paths_are_shown_as_they_are() {
+        for text in [
+            "sqlite:///a/b.db",
+            "sqlite:///home/a@b/t.db",
+            "file:///srv/a:b@c/t.jsonl",
+            "file://a@b.jsonl",
+            "sqlite:///a?b@c/t.db?mode=ro&x=1",
+            "sqlite://",
+        ] {
+            let connection: ConnectionString = text.parse().unwrap();
+            assert_eq!(connection.to_string(), text);
+        }
+        // Other programs give the key of an encrypted file that way.
+        let connection: ConnectionString = "sqlite:///a@b.db?key=hush&x=1".parse().unwrap();
+        assert_eq!(connection.to_string(), "sqlite:///a@b.db?key=***&x=1");
+    }
+
+    #[test]
+    fn parameters_are_masked_whose_names_say_secret_to_the_attributes() {
+        for name in [
+            "access_key",
+            "api_key",
+            "apikey",
+            "authorization",
+            "bearer",
+            "connection_string",
+            "cookie",
+            "credential",
+            "database_url",
+            "dsn",
+            "encryption_key",
+            "hmac_key",
+            "jwt",
+            "passphrase",
+            "passwd",
+            "password",
+            "private_key",
+            "pwd",
+            "secret",
+            "signing_key",
+            "token",
+            "transport_url",
+        ] {
+            let connection: ConnectionString = format!("es://h/?my_{name}=hush").parse().unwrap();
+            assert_eq!(connection.to_string(), format!("es://h/?my_{name}=***"));
         }
     }
 
