@@ -65,8 +65,14 @@ pub(crate) struct StoreArgs {
     /// The back end, such as `sqlite:///var/lib/traces.db` or `file:///tmp/traces.jsonl`
     ///
     /// Without it, the user's own store: `sqlite://$XDG_DATA_HOME/osprofiler/traces.db`.
-    #[arg(long, value_name = "URL", env = "OSPROFILER_CONNECTION_STRING", hide_env_values = true)]
-    pub(crate) connection_string: Option<ConnectionString>,
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "OSPROFILER_CONNECTION_STRING",
+        hide_env_values = true,
+        value_parser = connection_string
+    )]
+    connection_string: Option<Given>,
 
     /// Message bus of a `messaging://` back end; others do without
     #[arg(long, value_name = "URL", hide_short_help = true)]
@@ -311,8 +317,31 @@ fn id(text: &str) -> Result<Id, String> {
     if text.is_empty() { Err("expected the id of a trace".into()) } else { Ok(text.into()) }
 }
 
+/// A connection string, or an empty text, which is as good as none: a variable that is set to
+/// nothing.
+#[derive(Clone, Debug)]
+struct Given(Option<ConnectionString>);
+
+fn connection_string(text: &str) -> Result<Given, osprofiler_drivers::Error> {
+    if text.trim().is_empty() { Ok(Given(None)) } else { text.parse().map(|url| Given(Some(url))) }
+}
+
+impl StoreArgs {
+    /// The back end that was asked for, if any.
+    pub(crate) fn given(&self) -> Option<&ConnectionString> {
+        self.connection_string.as_ref()?.0.as_ref()
+    }
+}
+
+/// A key as the services know it: out of a list with commas, without spaces around it.
 fn hmac_key(text: &str) -> Result<HmacKey, String> {
-    if text.is_empty() { Err("expected a key".into()) } else { Ok(HmacKey::new(text)) }
+    if text.is_empty() {
+        Err("expected a key".into())
+    } else if text.contains(',') || text.trim() != text {
+        Err("expected one key, without commas and without spaces around it".into())
+    } else {
+        Ok(HmacKey::new(text))
+    }
 }
 
 fn header(text: &str) -> Result<(String, String), String> {

@@ -1,22 +1,36 @@
 //! Where text goes: data to standard output or a file, talk to standard error.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use anyhow::Context;
+use osprofiler_report::clean::one_line;
 
 /// Says something on standard error that is not the result.
-#[expect(clippy::print_stderr, reason = "this is the place for it")]
 pub(crate) fn say(line: &str) {
-    eprintln!("{line}");
+    // Fails only if nobody listens.
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Says on standard error what went wrong.
+/// Says on standard error what went wrong, in one line: what was traced may be a part of it.
 pub(crate) fn complain(line: &str) {
-    say(&format!("osprofiler: {line}"));
+    say(&format!("osprofiler: {}", one_line(line)));
 }
+
+/// Whoever read our standard output has seen enough.
+#[derive(Debug)]
+pub(crate) struct ReaderGone;
+
+impl fmt::Display for ReaderGone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nobody reads the output any more")
+    }
+}
+
+impl std::error::Error for ReaderGone {}
 
 /// Writes a result to a file, or to standard output if there is none.
 pub(crate) fn write(
@@ -26,9 +40,10 @@ pub(crate) fn write(
     match out {
         None => {
             let mut stdout = io::BufWriter::new(io::stdout().lock());
-            write(&mut stdout)?;
-            stdout.flush()?;
-            Ok(())
+            match write(&mut stdout).and_then(|()| stdout.flush()) {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(ReaderGone.into()),
+                written => written.context("cannot write to standard output"),
+            }
         }
         Some(path) => {
             write_file(path, write).with_context(|| format!("cannot write `{}`", path.display()))
@@ -57,15 +72,6 @@ fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>)
     write(&mut file)?;
     file.into_inner()?.persist(path)?;
     Ok(())
-}
-
-/// Whether the reader of our output has gone.
-pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause
-            .downcast_ref::<io::Error>()
-            .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-    })
 }
 
 /// Columns of the terminal that standard output is; `None` if it is none.

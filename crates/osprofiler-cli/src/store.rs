@@ -11,7 +11,7 @@ use crate::args::StoreArgs;
 impl StoreArgs {
     /// The connection string that was given, or that of the user's own store.
     pub(crate) fn connection(&self) -> anyhow::Result<ConnectionString> {
-        Ok(match &self.connection_string {
+        Ok(match self.given() {
             Some(connection) => connection.clone(),
             None => default_connection_string()?,
         })

@@ -186,6 +186,8 @@ fn a_mistake_in_the_call_is_one_line_and_exit_code_2() {
         (&["trace", "list", "--error-trace=perhaps"], "perhaps"),
         (&["headers"], "--hmac-key <KEY>"),
         (&["headers", "--hmac-key", ""], "expected a key"),
+        (&["headers", "--hmac-key", "a,b"], "without commas"),
+        (&["headers", "--hmac-key", " a"], "without spaces"),
         (&["request", "--hmac-key", "k", "no url"], "no url"),
         (&["request", "--hmac-key", "k", "-H", "none", "http://x/"], "expected `Name: value`"),
     ] {
@@ -288,6 +290,50 @@ fn the_list_is_a_table_with_one_line_a_trace() {
 }
 
 #[test]
+fn what_was_traced_does_not_control_the_terminal() {
+    let place = Place::new();
+    let hostile = "\\u001b[2J\\n\\r\\u0007\\u202e";
+    let records = format!(
+        r#"{{"name": "{hostile}-start", "base_id": "{hostile}", "trace_id": "{hostile}", "timestamp": "2016-04-18T17:42:10.774321", "project": "{hostile}", "service": "{hostile}", "info": {{"host": "{hostile}", "request": {{"method": "{hostile}", "path": "{hostile}"}}}}}}
+{{"name": "x-start", "base_id": "b", "trace_id": "t", "timestamp": "{hostile}"}}
+"#
+    );
+    fs::write(place.path("hostile.jsonl"), records).unwrap();
+    for args in [
+        &["trace", "import", "hostile.jsonl"][..],
+        &["trace", "list"],
+        &["trace", "show", "hostile.jsonl"],
+        &["trace", "show", "\u{1b}[2J"],
+    ] {
+        let output = place.osprofiler(args).output().unwrap();
+        for text in [output.stdout, output.stderr] {
+            let text = String::from_utf8(text).unwrap();
+            let controls = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+            assert!(!text.contains(controls), "{args:?}: {text:?}");
+        }
+    }
+    assert_eq!(place.result(&["trace", "list"]).lines().count(), 2);
+}
+
+#[test]
+fn records_that_are_there_in_another_spelling_are_not_imported_again() {
+    let place = Place::new();
+    place.result(&["trace", "import", &data("traces/token-issue.records.jsonl")]);
+    let again = place.result(&["trace", "import", &data("traces/token-issue.upstream.json")]);
+    assert_eq!(again, "0 records of 1 trace imported, 108 already there\n");
+}
+
+#[test]
+fn an_empty_variable_is_as_good_as_none() {
+    let place = Place::new();
+    let mut list =
+        place.osprofiler(&["trace", "import", &data("traces/token-issue.records.jsonl")]);
+    let output = list.env("OSPROFILER_CONNECTION_STRING", "").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(place.path("data/osprofiler/traces.db").exists());
+}
+
+#[test]
 fn a_reader_who_leaves_early_is_no_failure() {
     let place = Place::new();
     let mut child = StdCommand::new(assert_cmd::cargo::cargo_bin("osprofiler"))
@@ -355,8 +401,29 @@ fn a_request_that_nobody_traces_is_reported_as_that() {
     assert!(said.contains("-> 404 Not Found in ") && said.contains("no record of trace"), "{said}");
     assert!(!said.contains("hush"));
 
-    let said = place.failure(&["request", "--hmac-key", "k", "http://127.0.0.1:1/"], 1);
+    let said = place.failure(&["request", "--hmac-key", "k", "http://me:hush@127.0.0.1:1/"], 1);
     assert!(said.contains("GET http://127.0.0.1:1/ failed"), "{said}");
+}
+
+#[test]
+fn signed_headers_do_not_follow_a_redirect() {
+    let place = Place::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; 4096];
+        let _ = std::io::Read::read(&mut stream, &mut request).unwrap();
+        let answer = "HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n";
+        stream.write_all(answer.as_bytes()).unwrap();
+        drop(stream);
+        listener.set_nonblocking(true).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        listener.accept().is_err()
+    });
+    let output = place.osprofiler(&["request", "--hmac-key", "k", "--wait", "1", &url]).output();
+    assert!(server.join().unwrap(), "the redirect was followed");
+    assert!(String::from_utf8(output.unwrap().stderr).unwrap().contains("-> 302 Found"));
 }
 
 #[test]
@@ -381,7 +448,10 @@ fn a_signed_request_to_a_service_shows_its_trace() {
     let output = place.osprofiler(&args).output().unwrap();
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{output:?}");
-    assert!(shown.contains("wsgi GET /items/7") && shown.contains("db SELECT name"), "{shown}");
+    assert!(
+        shown.contains("wsgi GET /items/7 -> 200") && shown.contains("db SELECT name"),
+        "{shown}"
+    );
     let json_of = [&args[..5], &["--json", &url]].concat();
     let output = place.osprofiler(&json_of).output().unwrap();
     assert_eq!(json(&String::from_utf8(output.stdout).unwrap())["stats"]["db"]["count"], 1);

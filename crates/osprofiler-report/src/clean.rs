@@ -24,8 +24,15 @@ pub(crate) fn harmless(c: char) -> char {
     }
 }
 
-/// `text` on one line, with runs of space made one blank, and harmless.
-pub(crate) fn one_line(text: &str) -> String {
+/// Gives `text` on one line, with runs of space made one blank, and without what controls a
+/// terminal, turns the direction of what follows, or hides.
+///
+/// ```
+/// use osprofiler_report::clean::one_line;
+/// assert_eq!(one_line("a\n  \u{1b}[2J"), "a \u{241b}[2J");
+/// ```
+#[must_use]
+pub fn one_line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for word in text.split_ascii_whitespace() {
         if !out.is_empty() {

@@ -39,7 +39,7 @@ impl Detail {
         }
         let status = |key| text(member(info(stop), key)?, "status_code");
         request
-            .and_then(|served| request_line(served, || status("request")))
+            .and_then(|served| request_line(served, || status("response")))
             .or_else(|| requests.and_then(|made| request_line(made, || status("requests"))))
             .map(Self::Request)
             .or_else(|| Some(Self::Statement(one_line(&text(db?, "statement")?))))
@@ -64,9 +64,13 @@ impl Detail {
         match self {
             Self::Statement(text) => brief_select(text).map_or(text.into(), Cow::Owned),
             Self::Function(text) => {
-                let mut parts = text.rsplitn(3, '.');
+                // Python's names have dots, Rust's have pairs of colons.
+                let separator = if text.contains("::") { "::" } else { "." };
+                let mut parts = text.rsplitn(3, separator);
                 match (parts.next(), parts.next(), parts.next()) {
-                    (Some(name), Some(class), Some(_)) => format!("{class}.{name}").into(),
+                    (Some(name), Some(class), Some(_)) => {
+                        format!("{class}{separator}{name}").into()
+                    }
                     _ => text.into(),
                 }
             }

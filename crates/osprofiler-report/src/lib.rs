@@ -44,7 +44,7 @@
 //! # Ok::<(), osprofiler_wire::RecordError>(())
 //! ```
 
-mod clean;
+pub mod clean;
 mod detail;
 pub mod dot;
 pub mod html;

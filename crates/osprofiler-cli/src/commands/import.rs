@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use osprofiler_drivers::{ErrorKind, Writer};
 use osprofiler_report::source;
 use osprofiler_wire::{Id, Record, RecordError, RecordView, json};
+use serde_json::Value;
 
 use crate::args::{ImportArgs, StoreArgs};
 use crate::commands::show::read_text;
@@ -81,7 +82,7 @@ impl Import {
             let records = self.traces.get_mut(base_id).expect("each has an entry");
             let before = records.len();
             let mut known = stored_records(base_id, store)?;
-            records.retain(|record| known.insert(record.to_json()));
+            records.retain(|record| known.insert(normal_form(&record.to_json())));
             write_batches(&mut *writer, records)?;
             self.stored += records.len();
             self.known += before - records.len();
@@ -102,7 +103,7 @@ fn stored_records(base_id: &Id, store: &StoreArgs) -> anyhow::Result<HashSet<Str
     let mut known = HashSet::new();
     let read = store.reader().and_then(|mut reader| {
         reader.read(base_id, &mut |json| {
-            known.insert(json.to_owned());
+            known.insert(normal_form(json));
         })?;
         Ok(())
     });
@@ -110,6 +111,11 @@ fn stored_records(base_id: &Id, store: &StoreArgs) -> anyhow::Result<HashSet<Str
         Err(error) if !is_unsupported(&error) => Err(error),
         _ => Ok(known),
     }
+}
+
+/// The same text for the same record, however it is indented and its keys are ordered.
+fn normal_form(json: &str) -> String {
+    serde_json::from_str::<Value>(json).map_or_else(|_| json.to_owned(), |value| value.to_string())
 }
 
 fn is_unsupported(error: &anyhow::Error) -> bool {

@@ -2,6 +2,7 @@
 
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use osprofiler_drivers::{ListQuery, TraceSummary};
+use osprofiler_report::clean::one_line;
 use osprofiler_report::units::Micros;
 
 use crate::args::ListArgs;
@@ -40,12 +41,12 @@ fn table(traces: &[TraceSummary]) -> String {
     table.set_header(["TRACE", "STARTED (UTC)", "DURATION", "POINTS", "ERRORS", "ROOT"]);
     for trace in traces {
         table.add_row([
-            Cell::new(&trace.base_id),
+            Cell::new(one_line(&trace.base_id.to_string())),
             Cell::new(started(trace)),
             Cell::new(duration(trace)),
             Cell::new(trace.points),
             Cell::new(trace.errors),
-            Cell::new(root(trace)),
+            Cell::new(one_line(&root(trace))),
         ]);
     }
     for (at, column) in table.column_iter_mut().enumerate() {

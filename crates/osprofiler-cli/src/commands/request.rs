@@ -9,8 +9,8 @@ use osprofiler_drivers::{ErrorKind, Reader};
 use osprofiler_report::{Report, ReportBuilder, units};
 use osprofiler_wire::sign::{TRACE_HMAC_HEADER, TRACE_INFO_HEADER};
 use osprofiler_wire::{Id, SignedContext};
-use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::{Method, Url};
 
 use crate::args::{RequestArgs, StoreArgs};
 use crate::commands::write_report;
@@ -56,6 +56,8 @@ fn send(args: &RequestArgs, signed: SignedContext) -> anyhow::Result<()> {
     let method = args.method.clone().unwrap_or(if has_data { Method::POST } else { Method::GET });
     let client = reqwest::Client::builder()
         .timeout(args.wait)
+        // Signed headers are for the service that was named, not for whoever it points to.
+        .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("osprofiler/", env!("CARGO_PKG_VERSION")))
         .build()
         .context("cannot make an HTTP client")?;
@@ -86,10 +88,19 @@ fn send(args: &RequestArgs, signed: SignedContext) -> anyhow::Result<()> {
     });
     let status = status
         .map_err(|error| error.without_url())
-        .with_context(|| format!("{method} {} failed", args.url))?;
+        .with_context(|| format!("{method} {} failed", shown(&args.url)))?;
     let took = i64::try_from(began.elapsed().as_micros()).unwrap_or(i64::MAX);
-    output::say(&format!("{method} {} -> {status} in {}", args.url, units::Micros(took)));
+    output::say(&format!("{method} {} -> {status} in {}", shown(&args.url), units::Micros(took)));
     Ok(())
+}
+
+/// A URL without the name and the password in it.
+fn shown(url: &Url) -> Url {
+    let mut url = url.clone();
+    // Fails only for a URL that has no place for them.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url
 }
 
 /// A trace that was waited for.

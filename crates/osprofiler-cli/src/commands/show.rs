@@ -37,8 +37,7 @@ pub(crate) fn write_report(report: &Report, format: &FormatArgs) -> anyhow::Resu
     output::write(format.out.as_deref(), |out| {
         if format.json {
             let mut out = out;
-            report.write_json(&mut out)?;
-            out.write_all(b"\n")
+            report.write_json(&mut out)
         } else if format.html {
             out.write_all(render_html(report).as_bytes())
         } else if format.dot {
@@ -100,6 +99,13 @@ fn read_store(trace: &str, store: &StoreArgs) -> anyhow::Result<Report> {
     let mut reader = store.reader()?;
     let given = Id::from(trace.trim());
     let report = read_report(&mut *reader, &given)?;
+    let skipped = reader.skipped();
+    if skipped > 0 {
+        output::complain(&format!(
+            "{skipped} records of the store make no sense and were skipped; a process may have \
+             been killed while it wrote them"
+        ));
+    }
     if !report.is_empty() {
         return Ok(report);
     }
