@@ -1,4 +1,4 @@
-//! The suites that every driver and every middleware must pass.
+//! The suite that every driver must pass, and a notifier that keeps what it is told.
 //!
 //! **Depend on this crate** in the tests of a driver that you write ([`drivers`]), or of a service
 //! whose points you want to see ([`Capture`]). What is here panics when something is wrong: it is

@@ -89,7 +89,7 @@
 //! | how | cost of a point |
 //! |---|---|
 //! | this thread or task has no profiler | a thread-local load and a branch |
-//! | switched off for the process while it runs, [`profiler::disable`] | the same |
+//! | switched off for the process while it runs, [`profiler::disable`] | the same for all that begins from then on; traces that are under way make no more records |
 //! | built without the feature `enable` | nothing |
 //!
 //! # Do no harm

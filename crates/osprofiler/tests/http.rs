@@ -172,6 +172,33 @@ fn a_signed_request_becomes_a_point_with_request_and_status() {
     });
 }
 
+#[test]
+fn the_layer_serves_plain_hyper_as_well() {
+    captured(|capture| async move {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/plain", listener.local_addr().unwrap());
+        let hello = tower::service_fn(|_: axum::http::Request<hyper::body::Incoming>| async {
+            drop(Trace::new("work", ()));
+            Ok::<_, std::convert::Infallible>(axum::http::Response::new("hello".to_owned()))
+        });
+        let service = ServerLayer::new(KeyRing::parse("key")).layer(hello);
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            hyper::server::conn::http1::Builder::new()
+                .serve_connection(
+                    hyper_util::rt::TokioIo::new(stream),
+                    hyper_util::service::TowerToHyperService::new(service),
+                )
+                .await
+        });
+        let profiler = Profiler::new("key", None, None);
+        let call = async { client().get(url).send_traced().await.unwrap() };
+        let response = profiler::Fork::from(profiler).scope(call).await;
+        assert_eq!(response.text().await.unwrap(), "hello");
+        assert_eq!(capture.tree(), "http\n  wsgi\n    work\n");
+    });
+}
+
 /// A service that answers with the ids of its trace, and calls another one if there is one.
 fn hop(next: Option<String>) -> Router {
     Router::new().route(
