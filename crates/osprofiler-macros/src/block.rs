@@ -7,7 +7,7 @@ use syn::{
     PathSegment, Result, ReturnType, Signature, Type, Visibility, parse_quote,
 };
 
-use crate::arguments::check_names;
+use crate::arguments::{arguments, check_names};
 use crate::function::{self, Body, add_point, type_place};
 use crate::options::{BlockOptions, TraceOptions};
 
@@ -24,12 +24,11 @@ pub(crate) fn expand(options: &BlockOptions, mut block: ItemImpl) -> Result<Toke
         let public = public || !matches!(method.vis, Visibility::Inherited);
         if options.selects(&method.sig, &self_ty, public) {
             failed.note(add_points(method, options));
-            traced.push(method.sig.clone());
+            traced.extend(arguments(&method.sig));
         } else {
             method.attrs.retain(|attr| !is_skip(attr));
         }
     }
-    let traced: Vec<&Signature> = traced.iter().collect();
     failed.note(check_names(&options.options, &traced));
     failed.or(block.into_token_stream())
 }
@@ -66,7 +65,7 @@ impl BlockOptions {
         Err(Error::new_spanned(
             attr,
             "this method would make two points, and `allow_multiple_trace = false`; remove this \
-             attribute, or write `#[trace(skip)]` to leave the method to its own devices",
+             attribute, or write `#[trace(skip)]` if it is to have no point",
         ))
     }
 }
@@ -84,7 +83,8 @@ fn add_points(method: &mut ImplItemFn, options: &BlockOptions) -> Result<()> {
             }
         }
     }
-    add_point(method, &mut body, &options.options, &type_place(&parse_quote!(Self)));
+    let arguments = arguments(&method.sig);
+    add_point(method, &mut body, &options.options, &arguments, &type_place(&parse_quote!(Self)));
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use syn::{
     TraitItemConst, TraitItemFn, TraitItemType, Type, TypeParamBound, WherePredicate, parse_quote,
 };
 
-use crate::arguments::{cfgs, check_names};
+use crate::arguments::{Argument, cfgs, check_names};
 use crate::block::{Failed, is_skip, is_trace};
 use crate::function::{Body, add_point, type_place};
 use crate::options::BlockOptions;
@@ -29,7 +29,7 @@ fn implementation(options: &BlockOptions, item: &ItemTrait) -> Result<TokenStrea
     if let Some(unsafety) = item.unsafety {
         return Err(Error::new(
             unsafety.span,
-            "an `unsafe` trait cannot be delegated: nobody vouches for the wrapper",
+            "an `unsafe` trait cannot be delegated: the wrapper cannot promise what it asks for",
         ));
     }
     let delegate = Delegate::new(options, item);
@@ -42,7 +42,7 @@ fn implementation(options: &BlockOptions, item: &ItemTrait) -> Result<TokenStrea
             Err(error) => failed.note(Err(error)),
         }
     }
-    failed.note(check_names(&options.options, &traced.iter().collect::<Vec<_>>()));
+    failed.note(check_names(&options.options, &traced));
 
     let Delegate { inner, path, .. } = &delegate;
     let (generics, predicates) = delegate.generics(&item.generics);
@@ -118,7 +118,7 @@ impl<'a> Delegate<'a> {
         tokens.into_iter().map(replace).collect()
     }
 
-    fn member(&self, member: &TraitItem, traced: &mut Vec<Signature>) -> Result<TokenStream> {
+    fn member(&self, member: &TraitItem, traced: &mut Vec<Argument>) -> Result<TokenStream> {
         match member {
             TraitItem::Fn(method) => self.method(method, traced),
             TraitItem::Type(ty) => self.associated_type(ty),
@@ -154,11 +154,11 @@ impl<'a> Delegate<'a> {
         })
     }
 
-    fn method(&self, method: &TraitItemFn, traced: &mut Vec<Signature>) -> Result<TokenStream> {
+    fn method(&self, method: &TraitItemFn, traced: &mut Vec<Argument>) -> Result<TokenStream> {
         check_signature(&method.sig)?;
         let mut sig = method.sig.clone();
-        let arguments = name_arguments(&mut sig);
-        let call = self.call(&sig, &arguments);
+        let (passed, arguments) = name_arguments(&mut sig);
+        let call = self.call(&sig, &passed);
         let inner = self.inner.clone();
         let (mut body, block) = self.body(&sig, &call);
         let mut function = ImplItemFn {
@@ -169,9 +169,9 @@ impl<'a> Delegate<'a> {
             block: parse_quote!(#block),
         };
         if self.selects(method)? {
-            traced.push(function.sig.clone());
             let place = type_place(&parse_quote!(#inner));
-            add_point(&mut function, &mut body, &self.options.options, &place);
+            add_point(&mut function, &mut body, &self.options.options, &arguments, &place);
+            traced.extend(arguments);
         }
         Ok(function.into_token_stream())
     }
@@ -308,9 +308,9 @@ fn name_and_argument(ty: &Type) -> Option<(&Ident, Option<&Type>)> {
     Some((&last.ident, argument))
 }
 
-/// Gives every argument a plain name; gives the names.
-fn name_arguments(sig: &mut Signature) -> Vec<TokenStream> {
-    let mut names = Vec::new();
+/// Gives every argument a plain name; gives the names to pass on, and what there is to record.
+fn name_arguments(sig: &mut Signature) -> (Vec<TokenStream>, Vec<Argument>) {
+    let (mut passed, mut arguments) = (Vec::new(), Vec::new());
     for (position, input) in sig.inputs.iter_mut().enumerate() {
         match input {
             FnArg::Receiver(receiver) => receiver.mutability = None,
@@ -319,13 +319,14 @@ fn name_arguments(sig: &mut Signature) -> Vec<TokenStream> {
                     Pat::Ident(pat) => pat.ident.clone(),
                     _ => format_ident!("arg{position}"),
                 };
+                arguments.extend(Argument::whole(input, name.clone()));
                 let cfgs = cfgs(&input.attrs);
                 *input.pat = parse_quote!(#name);
-                names.push(quote!(#(#cfgs)* #name));
+                passed.push(quote!(#(#cfgs)* #name));
             }
         }
     }
-    names
+    (passed, arguments)
 }
 
 /// A method's own parameters, named where inference may not find them.

@@ -34,9 +34,10 @@ pub(crate) fn trace(function: &mut ImplItemFn, body: &mut Body, options: &Option
              remove `const` or `#[trace]`",
         ));
     }
-    check_names(options, &[&function.sig])?;
+    let arguments = arguments(&function.sig);
+    check_names(options, &arguments)?;
     let place = place_of(&function.sig);
-    add_point(function, body, options, &place);
+    add_point(function, body, options, &arguments, &place);
     Ok(())
 }
 
@@ -66,10 +67,11 @@ pub(crate) fn add_point(
     function: &mut ImplItemFn,
     body: &mut Body,
     options: &Options,
+    arguments: &[Argument],
     place: &TokenStream,
 ) {
     let name = options.name_or(&function.sig.ident);
-    let info = start_info(&function.sig, options, place);
+    let info = start_info(&function.sig.ident, options, arguments, place);
     let output = output(&function.sig.output);
     let inspect = stop_info(&output, options);
     let block = &mut function.block;
@@ -108,17 +110,21 @@ pub(crate) fn add_point(
 }
 
 /// A closure that makes the start info. It borrows the arguments, and is gone before they move.
-fn start_info(sig: &Signature, options: &Options, place: &TokenStream) -> TokenStream {
+fn start_info(
+    name: &Ident,
+    options: &Options,
+    arguments: &[Argument],
+    place: &TokenStream,
+) -> TokenStream {
     let function = Ident::new("function", Span::mixed_site());
-    let name = sig.ident.unraw().to_string();
+    let name = name.unraw().to_string();
     let more = options.info.as_ref().map_or_else(|| quote!(()), ToTokens::to_token_stream);
     let args = if options.hide_args {
         TokenStream::new()
     } else {
-        let args = arguments(sig);
-        let args = args
+        let args = arguments
             .iter()
-            .filter(|arg| !options.skip.contains(&arg.name))
+            .filter(|arg| !arg.is_skipped(options))
             .map(|arg| show_argument(arg, options, &function));
         quote! {
             let #function = #function.args();
@@ -138,7 +144,7 @@ fn show_argument(arg: &Argument, options: &Options, function: &Ident) -> TokenSt
     let Argument { cfgs, name, .. } = arg;
     let text = name.unraw().to_string();
     let allow = text.starts_with('_').then(|| quote!(#[allow(clippy::used_underscore_binding)]));
-    let value = if arg.is_secret() && !options.show.contains(name) {
+    let value = if arg.is_masked(options) {
         quote!("***")
     } else {
         let shown = show(&quote!(&#name));

@@ -59,9 +59,13 @@ use crate::options::BlockOptions;
 ///   type has it, else as their type in angle brackets. For a generic parameter its bounds decide.
 ///   `self` is never recorded; of a pattern, the names that it binds are.
 /// - Arguments whose names say secret are recorded as `***`: names that contain `access_key`,
-///   `api_key`, `apikey`, `authorization`, `cookie`, `credential`, `encryption_key`, `hmac_key`,
-///   `passphrase`, `passwd`, `password`, `private_key`, `secret`, `signing_key` or `token`. A secret
-///   deeper in an argument is not found: `skip` such arguments, or leave it out of `Debug`.
+///   `api_key`, `apikey`, `authorization`, `bearer`, `connection_string`, `cookie`, `credential`,
+///   `database_url`, `dsn`, `encryption_key`, `hmac_key`, `jwt`, `passphrase`, `passwd`, `password`,
+///   `private_key`, `pwd`, `secret`, `signing_key`, `token` or `transport_url`. So is what a pattern
+///   takes from a field of such a name, what it takes such a name from (`login @ Login { password, .. }`),
+///   and what another macro named, with two underscores in front: `#[async_trait]` hides patterns
+///   that way. A secret deeper in an argument is not found: `skip` such arguments, or leave it out
+///   of `Debug`.
 /// - If the function returns an `Err`, of whatever alias of `Result`, the stop record has its type as
 ///   `etype` and what it says as `message`; after a panic `etype` is `panic`, and the panic goes on.
 ///   A future that is dropped before it is ready leaves `cancelled`.
@@ -199,6 +203,10 @@ pub fn trace(options: TokenStream, item: TokenStream) -> TokenStream {
 /// are all delegated; a method with `#[trace(skip)]` and one that is not selected makes no point. A
 /// default method with a `#[trace]` of its own makes two. `#[async_trait]` can stand above or below.
 ///
+/// The wrapper does not take patterns apart. `(left, right): (u32, u32)` is recorded whole, under a
+/// name made of its place: `arg1`, `arg2` and so on. If any name in it says secret it is masked, if
+/// any is skipped it is left out, and what no name is bound to is not recorded.
+///
 /// What cannot be delegated is an error at its place:
 ///
 /// - `Self` in an argument, or in a result other than `Self`, `Result<Self, E>` and `Option<Self>`,
@@ -210,8 +218,8 @@ pub fn trace(options: TokenStream, item: TokenStream) -> TokenStream {
 ///   trait under this attribute; implement others of your own for `TracedImpl<T>`.
 /// - An `unsafe` trait, and members that a macro makes.
 ///
-/// A blanket implementation, `impl<T: Other> Store for T`, rules the attribute out if the wrapper
-/// may be an `Other`.
+/// If there is a blanket implementation, `impl<T: Other> Store for T`, the attribute cannot be used
+/// unless it is certain that the wrapper is no `Other`.
 ///
 /// [`TracedImpl<T>`]: https://docs.rs/osprofiler/latest/osprofiler/struct.TracedImpl.html
 #[proc_macro_attribute]

@@ -152,6 +152,83 @@ fn arguments_whose_names_say_secret_are_masked_unless_asked_for() {
     );
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Login {
+    password: u32,
+    pin: u32,
+}
+
+#[test]
+fn no_secret_is_recorded_by_way_of_a_pattern() {
+    #[trace]
+    fn pair((user, password): (u32, u32)) {
+        let _ = (user, password);
+    }
+    #[trace]
+    fn renamed(Login { password: p, pin }: Login) {
+        let _ = (p, pin);
+    }
+    #[trace]
+    fn whole(login @ Login { password, .. }: Login) {
+        let _ = (login, password);
+    }
+    #[trace]
+    fn unbound(login @ Login { password: _, .. }: Login) {
+        let _ = login;
+    }
+    #[trace(skip(pin))]
+    fn part_skipped(login @ Login { pin, .. }: Login) {
+        let _ = (login, pin);
+    }
+    #[trace(show(p))]
+    fn shown(Login { password: p, .. }: Login) {
+        let _ = p;
+    }
+    let login = Login { password: 1, pin: 2 };
+    assert_eq!(args(&traced(|| pair((1, 2)))), "(user: 1, password: ***)");
+    assert_eq!(args(&traced(|| renamed(login))), "(p: ***, pin: 2)");
+    assert_eq!(args(&traced(|| whole(login))), "(login: ***, password: ***)");
+    assert_eq!(args(&traced(|| unbound(login))), "(login: ***)");
+    assert_eq!(args(&traced(|| part_skipped(login))), "()");
+    assert_eq!(args(&traced(|| shown(login))), "(p: 1)");
+}
+
+#[async_trait::async_trait]
+trait LogIn {
+    async fn log_in(&self, login: Login);
+}
+
+#[async_trait::async_trait]
+impl LogIn for Opaque {
+    #[trace]
+    async fn log_in(&self, Login { password, .. }: Login) {
+        let _ = password;
+    }
+}
+
+#[test]
+fn no_secret_is_recorded_by_way_of_a_pattern_that_async_trait_hides() {
+    let (capture, ()) = traced_future(async { Opaque.log_in(Login { password: 1, pin: 2 }).await });
+    assert_eq!(args(&capture), "(__arg1: ***)");
+}
+
+#[test]
+fn all_words_that_say_secret_are_known() {
+    #[trace]
+    fn f(pwd: u32, bearer: u32, my_jwt: u32, dsn: u32, connection_string: u32, url: u32) {
+        let _ = (pwd, bearer, my_jwt, dsn, connection_string, url);
+    }
+    #[trace]
+    fn g(database_url: u32, transport_url: u32) {
+        let _ = (database_url, transport_url);
+    }
+    assert_eq!(
+        args(&traced(|| f(1, 2, 3, 4, 5, 6))),
+        "(pwd: ***, bearer: ***, my_jwt: ***, dsn: ***, connection_string: ***, url: 6)"
+    );
+    assert_eq!(args(&traced(|| g(1, 2))), "(database_url: ***, transport_url: ***)");
+}
+
 #[test]
 fn arguments_are_recorded_as_they_were_before_the_body() {
     #[trace]

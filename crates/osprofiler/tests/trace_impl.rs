@@ -447,7 +447,7 @@ mod delegation {
             [
                 "get(key: 0)",
                 "get(key: 5)",
-                "rows(arg1: 1)",
+                "rows()",
                 "map(f: <trace_impl::delegation::double>)",
                 "size_of()",
                 "twice(arg1: (1, 2), password: ***)",
@@ -509,6 +509,87 @@ mod delegation {
         });
         assert_eq!(capture.tree(), "make\nplain\ncount\n");
         assert_eq!(functions(&capture), ["u8::make(n: 3)", "u8::plain()", "u8::count()"]);
+    }
+
+    pub(super) struct Login {
+        password: u32,
+        pin: u32,
+    }
+
+    #[trace_impl(skip(pin), show(api_token))]
+    trait Door {
+        fn pair(&self, (user, password): (u32, u32)) -> u32 {
+            user + password
+        }
+
+        fn field(&self, Login { password: p, pin: n }: Login) -> u32 {
+            p + n
+        }
+
+        fn part(&self, n: u32, (user, pin): (u32, u32)) -> u32 {
+            n + user + pin
+        }
+
+        fn named(&self, pair @ (_, password): (u32, u32)) -> u32 {
+            pair.0 + password
+        }
+
+        fn shown(&self, (user, api_token): (u32, u32), pin: u32) -> u32 {
+            user + api_token + pin
+        }
+    }
+
+    impl Door for u8 {}
+
+    #[test]
+    fn no_secret_is_recorded_by_way_of_a_pattern() {
+        let door = TracedImpl::new(1_u8);
+        let capture = traced(|| {
+            assert_eq!(door.pair((1, 2)), 3);
+            assert_eq!(door.field(Login { password: 4, pin: 5 }), 9);
+            assert_eq!(door.part(1, (2, 3)), 6);
+            assert_eq!(door.named((1, 2)), 3);
+            assert_eq!(door.shown((1, 2), 3), 6);
+        });
+        assert_eq!(
+            functions(&capture),
+            [
+                "u8::pair(arg1: ***)",
+                "u8::field(arg1: ***)",
+                "u8::part(n: 1)",
+                "u8::named(pair: ***)",
+                "u8::shown(arg1: (1, 2))",
+            ]
+        );
+    }
+
+    #[async_trait::async_trait]
+    #[trace_impl]
+    trait Later: Send + Sync {
+        async fn above(&self, (user, password): (u32, u32)) -> u32 {
+            user + password
+        }
+    }
+
+    #[trace_impl]
+    #[async_trait::async_trait]
+    trait Sooner: Send + Sync {
+        async fn below(&self, (user, password): (u32, u32)) -> u32 {
+            user + password
+        }
+    }
+
+    impl Later for u8 {}
+    impl Sooner for u8 {}
+
+    #[test]
+    fn no_secret_is_recorded_by_way_of_a_pattern_that_async_trait_hides() {
+        let (capture, sum) = traced_future(async {
+            let door = TracedImpl::new(1_u8);
+            door.above((1, 2)).await + door.below((3, 4)).await
+        });
+        assert_eq!(sum, 10);
+        assert_eq!(functions(&capture), ["u8::above(__arg1: ***)", "u8::below(arg1: ***)"]);
     }
 
     #[trace_impl("shape")]
