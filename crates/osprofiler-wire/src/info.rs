@@ -52,6 +52,12 @@ impl Info {
         self.members.is_empty()
     }
 
+    /// Bytes that the dictionary takes as JSON; 0 if nothing was set.
+    #[must_use]
+    pub fn json_len(&self) -> usize {
+        if self.is_empty() { 0 } else { self.members.len() + "{}".len() }
+    }
+
     /// Sets `key` to `value`.
     ///
     /// A value without a JSON form, such as a map whose keys are not text, is recorded as a text

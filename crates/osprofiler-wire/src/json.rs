@@ -49,7 +49,7 @@ pub(crate) fn push_value<T: Serialize + ?Sized>(
     let before = out.len();
     serde_json::to_writer(Utf8(out), value).inspect_err(|_| out.truncate(before))?;
     // Only text that was JSON already (`RawValue`) has line ends, and they are but space.
-    if out[before..].contains(['\n', '\r']) {
+    if out[before..].contains('\n') || out[before..].contains('\r') {
         let one_line = out[before..].replace(['\n', '\r'], " ");
         out.replace_range(before.., &one_line);
     }

@@ -106,9 +106,26 @@ impl Carried {
     /// Closes what is open and lets the scope go.
     fn end(&mut self) {
         if self.0.is_some() {
-            self.run(|| slot::with(|scope| scope.close_all()));
+            self.run(slot::clear);
             self.0 = None;
         }
+    }
+}
+
+/// Ends what a dropped future carries, even if the future panics as it goes.
+struct Ending<'a> {
+    carried: &'a mut Carried,
+    /// The point of the future, if it was not ready yet.
+    cancelled: Option<Id>,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        if let Some(id) = self.cancelled.take() {
+            let info = Info::new().with("cancelled", &true);
+            self.carried.run(|| slot::with(|scope| scope.close(&id, info)));
+        }
+        self.carried.end();
     }
 }
 
@@ -126,8 +143,8 @@ pin_project! {
     impl<F> PinnedDrop for InProfiler<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            this.carried.run(|| this.future.set(None));
-            this.carried.end();
+            let ending = Ending { carried: this.carried, cancelled: None };
+            ending.carried.run(|| this.future.set(None));
         }
     }
 }
@@ -218,14 +235,9 @@ pin_project! {
             if this.carried.0.is_none() {
                 return;
             }
-            this.carried.run(|| {
-                this.future.set(None);
-                if let Some((id, _)) = this.point.take() {
-                    let cancelled = Info::new().with("cancelled", &true);
-                    slot::with(|scope| scope.close(&id, cancelled));
-                }
-            });
-            this.carried.end();
+            let cancelled = this.point.take().map(|(id, _)| id);
+            let ending = Ending { carried: this.carried, cancelled };
+            ending.carried.run(|| this.future.set(None));
         }
     }
 }

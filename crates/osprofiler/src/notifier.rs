@@ -4,8 +4,8 @@
 //! ([`set`]), or a driver that gets batches in the background ([`create`]). There is one for the
 //! whole process.
 //!
-//! A notifier that fails, panics or is slow does not harm the program: what it does not take is
-//! dropped and counted, see [`stats`].
+//! A notifier that fails or panics does not harm the program, nor does a driver that is slow or
+//! hangs: what it does not take is dropped and counted, see [`stats`]. A closure is waited for.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -51,9 +51,11 @@ pub fn set(closure: impl Fn(&Record) + Send + Sync + 'static) {
 ///
 /// The drivers are features of this crate: `sqlite`, `file`, `memory`. The back end is opened in the
 /// background as well, and again after a failure: one that is down neither stops nor delays the
-/// program. The numbers of records are bounded: 60 KiB of them (infos aside) for each thread that
-/// records and for 1,024 threads at most, and eight batches of 4,096 that wait for the back end.
-/// [`stats`] counts what found no room.
+/// program. What waits for it is bounded: 60 KiB of records for each thread, eight batches of 4,096
+/// records for all, and 64 MiB of infos. [`stats`] counts what found no room.
+///
+/// The background is a thread, which does not survive a `fork`: a process that forks calls this
+/// afterwards.
 ///
 /// # Errors
 ///

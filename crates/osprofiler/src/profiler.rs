@@ -33,29 +33,26 @@ impl Profiler {
     #[must_use = "dropped at once, it detaches at once"]
     pub fn attach(&self) -> Attached {
         ids::check_fork();
-        Attached::new(state::is_enabled().then(|| Scope::boxed(self.clone())))
+        let scope = state::is_enabled().then(|| slot::push(Scope::boxed(self.clone())));
+        Attached { scope, _not_send: PhantomData }
     }
 }
 
 /// Keeps a profiler attached to a thread; see [`Profiler::attach`].
 ///
 /// It cannot leave its thread, nor be held across an `.await` of a task that may. Several on one
-/// thread are dropped in reverse order, as the end of a block does.
+/// thread may be dropped in any order: each takes only its own profiler away.
 pub struct Attached {
-    before: Option<Box<Scope>>,
+    /// The serial of the scope.
+    scope: Option<u64>,
     _not_send: PhantomData<*const ()>,
-}
-
-impl Attached {
-    pub(crate) fn new(scope: Option<Box<Scope>>) -> Self {
-        Self { before: slot::swap(scope), _not_send: PhantomData }
-    }
 }
 
 impl Drop for Attached {
     fn drop(&mut self) {
-        slot::with(|scope| scope.close_all());
-        slot::swap(self.before.take());
+        if let Some(serial) = self.scope {
+            slot::remove(serial);
+        }
     }
 }
 
@@ -107,10 +104,9 @@ pub fn get() -> Option<Profiler> {
     if is_tracing() { slot::with(|scope| scope.profiler()) } else { None }
 }
 
-/// Makes this thread stop tracing. Points that are open are closed.
+/// Makes this thread stop tracing, whatever is attached to it. Points that are open are closed.
 pub fn clean() {
-    slot::with(|scope| scope.close_all());
-    slot::swap(None);
+    slot::clear();
 }
 
 /// Whether this thread is tracing: one load, for work that only a trace needs.
@@ -185,12 +181,14 @@ pub struct Fork(Option<Profiler>);
 impl Fork {
     /// Runs `f` on this thread under the point at which the fork was taken.
     pub fn run<R>(&self, f: impl FnOnce() -> R) -> R {
-        // A fork of none is attached too: it must not go on in whatever that thread does meanwhile.
-        let _attached = match &self.0 {
-            Some(profiler) => profiler.attach(),
-            None => Attached::new(None),
-        };
-        f()
+        match &self.0 {
+            Some(profiler) => {
+                let _attached = profiler.attach();
+                f()
+            }
+            // It must not go on in whatever that thread does meanwhile.
+            None => slot::without(f),
+        }
     }
 
     /// Wraps `f`, to be run elsewhere.

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use osprofiler_wire::{Origin, Record};
@@ -43,8 +43,14 @@ static ENABLED: AtomicBool = AtomicBool::new(true);
 /// The [`Route`] that follows from notifier and switch, so that a traced thread asks for one byte.
 static ROUTE: AtomicU8 = AtomicU8::new(Route::Nowhere as u8);
 
+/// Bytes of infos that the background may hold.
+const MAX_QUEUED_BYTES: usize = 64 * 1024 * 1024;
+
+/// Bytes of infos on their way.
+static QUEUED_BYTES: AtomicUsize = AtomicUsize::new(0);
+
 static DELIVERED: AtomicU64 = AtomicU64::new(0);
-static DROPPED_RING_FULL: AtomicU64 = AtomicU64::new(0);
+static DROPPED_NO_ROOM: AtomicU64 = AtomicU64::new(0);
 static DROPPED_FAILED: AtomicU64 = AtomicU64::new(0);
 
 pub(crate) fn route() -> Route {
@@ -103,7 +109,11 @@ pub(crate) fn notify(record: &Record) {
     IN_CLOSURE.set(false);
     match called {
         Ok(()) => count_delivered(1),
-        Err(_) => count_dropped_by_failure(1),
+        Err(panic) => {
+            count_dropped_by_failure(1);
+            // What it holds may panic as it goes, and not only once.
+            std::mem::forget(panic);
+        }
     }
 }
 
@@ -113,8 +123,8 @@ pub(crate) fn notify(record: &Record) {
 pub struct Stats {
     /// Handed over: taken by the closure, or acknowledged by the back end.
     pub delivered: u64,
-    /// Dropped because their thread recorded faster than the back end takes.
-    pub dropped_ring_full: u64,
+    /// Dropped because there was no room for them: they come faster than the back end takes them.
+    pub dropped_no_room: u64,
     /// Dropped because the closure panicked, or the back end failed for good.
     pub dropped_failed: u64,
 }
@@ -123,16 +133,33 @@ impl Stats {
     /// All that was dropped.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.dropped_ring_full + self.dropped_failed
+        self.dropped_no_room + self.dropped_failed
     }
 }
 
 pub(crate) fn stats() -> Stats {
     Stats {
         delivered: DELIVERED.load(Ordering::Relaxed),
-        dropped_ring_full: DROPPED_RING_FULL.load(Ordering::Relaxed),
+        dropped_no_room: DROPPED_NO_ROOM.load(Ordering::Relaxed),
         dropped_failed: DROPPED_FAILED.load(Ordering::Relaxed),
     }
+}
+
+/// Takes room for an info on its way to the background; false if there is none left.
+pub(crate) fn reserve(bytes: usize) -> bool {
+    if bytes == 0 {
+        return true;
+    }
+    let has_room = QUEUED_BYTES.fetch_add(bytes, Ordering::Relaxed) + bytes <= MAX_QUEUED_BYTES;
+    if !has_room {
+        release(bytes);
+    }
+    has_room
+}
+
+/// Gives room back.
+pub(crate) fn release(bytes: usize) {
+    QUEUED_BYTES.fetch_sub(bytes, Ordering::Relaxed);
 }
 
 pub(crate) fn count_delivered(records: usize) {
@@ -143,10 +170,11 @@ pub(crate) fn count_dropped_by_failure(records: usize) {
     DROPPED_FAILED.fetch_add(records as u64, Ordering::Relaxed);
 }
 
-pub(crate) fn count_dropped_by_full_ring() {
-    let dropped = DROPPED_RING_FULL.fetch_add(1, Ordering::Relaxed) + 1;
-    // A line for the first, the second, the fourth: it is said, and the log is not flooded.
-    if dropped.is_power_of_two() {
+pub(crate) fn count_dropped_without_room(records: usize) {
+    let before = DROPPED_NO_ROOM.fetch_add(records as u64, Ordering::Relaxed);
+    // A line whenever the number doubles: it is said, and the log is not flooded.
+    let dropped = before + records as u64;
+    if before.checked_ilog2() != dropped.checked_ilog2() {
         log::error!("records come faster than the back end takes them; {dropped} are lost so far");
     }
 }

@@ -2,12 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use osprofiler::notifier::{self, FlushError};
-use osprofiler::{Id, Profiler, Record, Trace, profiler};
+use osprofiler::{Id, Profiler, Record, Trace, info, profiler};
 use osprofiler_drivers::{Error, ErrorKind, Options, Writer, open_reader};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -174,13 +174,101 @@ fn a_back_end_that_hangs_delays_nobody_and_memory_stays_bounded() {
     record_points(&profiler, 200_000);
     let short = Duration::from_millis(100);
     assert_eq!(notifier::flush(short), Err(FlushError::Timeout(short)));
-    let dropped = notifier::stats().dropped_ring_full - before.dropped_ring_full;
+    let dropped = notifier::stats().dropped_no_room - before.dropped_no_room;
     // Nine batches at most are under way, and one in the making.
     assert!(dropped > 400_000 - 11 * 4096, "{dropped}");
     drop(release);
     let _ = notifier::flush(LONG);
     let kept = notifier::stats().delivered - before.delivered;
     assert_eq!(kept + dropped, 400_000);
+    notifier::clear();
+}
+
+/// Delivers to a back end that takes nothing until the sender is dropped.
+fn deliver_to_one_that_hangs() -> mpsc::Sender<()> {
+    let (release, hung): (_, Receiver<()>) = mpsc::channel();
+    deliver_to(move |_| {
+        let _ = hung.recv();
+        Ok(())
+    });
+    release
+}
+
+#[test]
+fn a_back_end_that_hangs_can_be_replaced() {
+    let _turn = turn();
+    let _release = deliver_to_one_that_hangs();
+    let _ = notifier::flush(Duration::from_millis(1));
+    record_points(&new_profiler(), 100_000);
+    let (arrived, arrivals) = mpsc::channel();
+    deliver_to(move |records| {
+        for record in records {
+            arrived.send(record.base_id.clone()).unwrap();
+        }
+        Ok(())
+    });
+    let profiler = new_profiler();
+    record_points(&profiler, 5);
+    // What the first one lost is reported, and no more than that.
+    assert!(matches!(notifier::flush(LONG), Err(FlushError::Dropped(_))));
+    let ours = arrivals.try_iter().filter(|base_id| base_id == profiler.base_id()).count();
+    assert_eq!(ours, 10);
+    assert_eq!(notifier::flush(LONG), Ok(()));
+    notifier::clear();
+}
+
+#[test]
+fn large_infos_are_bounded_as_well() {
+    let _turn = turn();
+    let release = deliver_to_one_that_hangs();
+    let before = notifier::stats();
+    let profiler = new_profiler();
+    let text = "x".repeat(1 << 20);
+    for _ in 0..100 {
+        let _attached = profiler.attach();
+        profiler::start("large", info! { "text" => text });
+    }
+    let dropped = notifier::stats().dropped_no_room - before.dropped_no_room;
+    assert!((36..=40).contains(&dropped), "{dropped}");
+    drop(release);
+    let _ = notifier::flush(LONG);
+    assert_eq!(notifier::stats().delivered - before.delivered + dropped, 200);
+    // The room is given back.
+    record_points(&profiler, 1);
+    assert_eq!(notifier::flush(LONG), Ok(()));
+    notifier::clear();
+}
+
+#[test]
+fn many_threads_lose_nothing_and_those_that_ended_are_bounded() {
+    let _turn = turn();
+    let count = |threads: usize| {
+        let before = notifier::stats();
+        let barrier = Barrier::new(threads);
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    barrier.wait();
+                    record_points(&new_profiler(), 5);
+                    barrier.wait();
+                });
+            }
+        });
+        before
+    };
+    deliver_to(|_| Ok(()));
+    let before = count(1500);
+    assert_eq!(notifier::flush(LONG), Ok(()));
+    assert_eq!(notifier::stats().delivered - before.delivered, 15_000);
+
+    let release = deliver_to_one_that_hangs();
+    let before = count(1500);
+    let _ = notifier::flush(Duration::from_millis(500));
+    drop(release);
+    let _ = notifier::flush(LONG);
+    let after = notifier::stats();
+    let seen = after.delivered + after.dropped_no_room - before.delivered - before.dropped_no_room;
+    assert_eq!(seen, 15_000);
     notifier::clear();
 }
 

@@ -79,6 +79,36 @@ fn the_future_that_lost_a_race_is_closed_as_cancelled() {
     assert_eq!(of("left open"), r#"{"left_open":true}"#);
 }
 
+/// Panics as it goes.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            panic!("on purpose");
+        }
+    }
+}
+
+#[test]
+fn a_future_that_panics_as_it_goes_is_closed() {
+    let seen = traced(async {
+        let mut future = Box::pin(
+            async {
+                let _bomb = Bomb;
+                std::future::pending::<()>().await;
+            }
+            .trace("bomb", ()),
+        );
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(future.as_mut().poll(&mut context).is_pending());
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(future)));
+        assert!(caught.is_err());
+        drop(Trace::new("next", ()));
+    });
+    assert_eq!(seen, "root\n  bomb\n  next\n");
+}
+
 #[test]
 fn a_future_that_panics_is_closed_with_what_it_said() {
     let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

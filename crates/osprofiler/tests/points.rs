@@ -221,6 +221,36 @@ fn an_attached_profiler_gives_back_what_was_there() {
 }
 
 #[test]
+fn guards_of_profilers_may_be_dropped_in_any_order() {
+    traced(|| {
+        profiler::clean();
+        let base = || profiler::get().map(|profiler| profiler.base_id().to_string());
+        let profiler = |id: &str| Profiler::new("k", Some(id.into()), None);
+
+        let mut guard = profiler("first").attach();
+        for id in ["second", "third"] {
+            guard = profiler(id).attach();
+            assert_eq!(base().as_deref(), Some(id));
+        }
+        drop(guard);
+        assert_eq!(base(), None);
+
+        let outer = profiler("outer").attach();
+        let middle = profiler("middle").attach();
+        let inner = profiler("inner").attach();
+        drop(middle);
+        assert_eq!(base().as_deref(), Some("inner"));
+        drop(outer);
+        assert_eq!(base().as_deref(), Some("inner"));
+        profiler::init("k", Some("in between".into()), None);
+        drop(inner);
+        assert_eq!(base().as_deref(), Some("in between"));
+        profiler::clean();
+        assert_eq!(base(), None);
+    });
+}
+
+#[test]
 fn a_thread_gets_a_fork_and_goes_on_under_the_current_point() {
     let capture = traced(|| {
         let _outer = Trace::new("outer", ());

@@ -3,14 +3,14 @@
 use std::error::Error as _;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 use std::time::Duration;
 
 use osprofiler_drivers::{Error, Writer};
 use osprofiler_wire::Record;
 
-use super::Job;
+use super::{Job, QUEUED_BATCHES, spawn};
 use crate::state;
 
 /// How often a batch is offered to a back end that may be back soon.
@@ -20,20 +20,19 @@ const TRIES: u32 = 5;
 /// together give a back end four seconds to restart.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 
-pub(super) fn run(queue: &Receiver<Job>) {
-    let mut delivery: Option<Delivery> = None;
-    for job in queue {
+/// Starts the deliverer of a back end, which ends when its queue does. `None` if the system has no
+/// thread to give; what is recorded is then dropped and counted.
+pub(super) fn start(delivery: Delivery) -> Option<SyncSender<Job>> {
+    let (queue, jobs) = mpsc::sync_channel(QUEUED_BATCHES);
+    spawn("osprofiler-deliver", move || run(delivery, &jobs)).then_some(queue)
+}
+
+fn run(mut delivery: Delivery, jobs: &Receiver<Job>) {
+    for job in jobs {
         match job {
-            // Without a back end nothing is routed to the rings, but a thread may be a moment late.
             Job::Batch(batch) => {
-                if let Some(delivery) = &mut delivery {
-                    delivery.deliver(&batch);
-                }
-            }
-            Job::Deliver(next) => {
-                // A driver may fail even when it goes.
-                let before = delivery.replace(next);
-                let _ = catch_unwind(AssertUnwindSafe(move || drop(before)));
+                delivery.deliver(&batch);
+                state::release(batch.iter().map(|record| record.info.json_len()).sum());
             }
             // Whoever waits may have given up.
             Job::Flush(done) => drop(done.send(())),

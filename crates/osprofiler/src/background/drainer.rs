@@ -1,17 +1,18 @@
 //! The drainer: from rings to batches.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError};
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError};
 
 use osprofiler_wire::Record;
 use rtrb::Consumer;
 
-use super::{BATCH_RECORDS, BUSY_INTERVAL, Command, IDLE_INTERVAL, Job};
+use super::deliverer::{self, Delivery};
+use super::{BATCH_RECORDS, BUSY_INTERVAL, Command, IDLE_INTERVAL, Job, MAX_ENDED_RINGS};
 use crate::local::entry::Entry;
-use crate::local::ring;
 use crate::state;
 
-pub(super) fn run(inbox: &Receiver<Command>, queue: SyncSender<Job>) {
-    let mut drainer = Drainer { rings: Vec::new(), batch: Vec::new(), queue };
+pub(super) fn run(inbox: &Receiver<Command>) {
+    let mut drainer = Drainer::default();
     let mut busy = false;
     loop {
         match inbox.recv_timeout(if busy { BUSY_INTERVAL } else { IDLE_INTERVAL }) {
@@ -20,14 +21,26 @@ pub(super) fn run(inbox: &Receiver<Command>, queue: SyncSender<Job>) {
             Err(RecvTimeoutError::Disconnected) => return,
         }
         busy = drainer.drain();
+        drainer.forget_ended_rings();
     }
 }
 
+/// It never waits for the deliverer: a back end that hangs can be replaced, and rings are adopted.
+#[derive(Default)]
 struct Drainer {
     rings: Vec<Consumer<Entry>>,
     /// Drained, and not yet in the queue.
     batch: Vec<Record>,
-    queue: SyncSender<Job>,
+    /// To the deliverer of the current back end.
+    queue: Option<SyncSender<Job>>,
+    flushes: VecDeque<Flush>,
+}
+
+/// Somebody waits until what was recorded before has been delivered.
+struct Flush {
+    /// Records that are still to be queued before it.
+    ahead: usize,
+    done: Sender<()>,
 }
 
 impl Drainer {
@@ -36,76 +49,122 @@ impl Drainer {
             Command::Wake => {}
             Command::Adopt(ring) => self.rings.push(ring),
             Command::Deliver(delivery, done) => {
-                self.drain_then(Job::Deliver(delivery));
+                self.replace_queue(delivery);
                 // Whoever waits may have given up.
                 let _ = done.send(());
             }
-            Command::Flush(done) => self.drain_then(Job::Flush(done)),
+            Command::Flush(done) => {
+                let in_rings: usize = self.rings.iter().map(Consumer::slots).sum();
+                self.flushes.push_back(Flush { ahead: in_rings + self.batch.len(), done });
+            }
         }
     }
 
-    /// Queues a job behind everything that is in the rings now; waits where `drain` would not.
-    fn drain_then(&mut self, job: Job) {
-        // What is recorded meanwhile may wait for the next time, else this might never end.
-        let mut ahead: usize = self.rings.iter().map(Consumer::slots).sum();
-        loop {
-            ahead = ahead.saturating_sub(self.fill_batch());
-            let batch = std::mem::take(&mut self.batch);
-            if !batch.is_empty() && self.queue.send(Job::Batch(batch)).is_err() {
-                return;
-            }
-            if ahead == 0 {
-                break;
-            }
-        }
-        // Fails only if the deliverer is gone; whoever waits for the job learns it from that.
-        let _ = self.queue.send(job);
+    /// Starts a deliverer for another back end. What was recorded until now goes to the one before,
+    /// as far as its queue has room.
+    fn replace_queue(&mut self, delivery: Delivery) {
+        self.drain();
+        self.drop_batch();
+        self.queue = deliverer::start(delivery);
     }
 
-    /// Takes what the rings hold as far as the queue has room; says whether there was anything.
+    /// Moves what the rings hold into the queue as far as that has room; says whether there was
+    /// anything to do.
     fn drain(&mut self) -> bool {
         let mut any = false;
         loop {
             self.fill_batch();
-            any |= !self.batch.is_empty();
-            // What comes while we are at it waits for the next time, else the inbox might.
+            any |= !self.batch.is_empty() || !self.flushes.is_empty();
             let is_full = self.batch.len() == BATCH_RECORDS;
-            if self.batch.is_empty() || !self.offer_batch() || !is_full {
-                return any;
+            // What comes while we are at it waits for the next time, else the inbox might.
+            if !self.offer_batch() || !is_full {
+                break;
             }
         }
+        self.offer_flushes();
+        any
     }
 
-    /// Tops up the batch; says by how many records.
-    fn fill_batch(&mut self) -> usize {
-        let before = self.batch.len();
+    fn fill_batch(&mut self) {
         let origin = state::origin();
         for ring in &mut self.rings {
-            let room = BATCH_RECORDS - self.batch.len();
-            let take = ring.slots().min(room);
+            let take = ring.slots().min(BATCH_RECORDS - self.batch.len());
             if let Ok(entries) = ring.read_chunk(take) {
                 self.batch.extend(entries.into_iter().map(|entry| entry.into_record(&origin)));
             }
         }
-        self.rings.retain(|ring| {
-            let is_over = ring.is_abandoned() && ring.is_empty();
-            if is_over {
-                ring::release();
-            }
-            !is_over
-        });
-        self.batch.len() - before
+        self.rings.retain(|ring| !(ring.is_abandoned() && ring.is_empty()));
     }
 
     /// Moves the batch into the queue; false, and the batch stays, if there is no room.
     fn offer_batch(&mut self) -> bool {
-        match self.queue.try_send(Job::Batch(std::mem::take(&mut self.batch))) {
-            Ok(()) => true,
+        if self.batch.is_empty() {
+            return true;
+        }
+        let Some(queue) = &self.queue else {
+            self.drop_batch();
+            return true;
+        };
+        let records = self.batch.len();
+        match queue.try_send(Job::Batch(std::mem::take(&mut self.batch))) {
+            Ok(()) => self.pass(records),
             Err(TrySendError::Full(Job::Batch(batch))) => {
                 self.batch = batch;
-                false
+                return false;
             }
-            Err(_) => false,
+            Err(_) => state::count_dropped_by_failure(records),
+        }
+        true
+    }
+
+    fn drop_batch(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        state::release(batch.iter().map(|record| record.info.json_len()).sum());
+        state::count_dropped_without_room(batch.len());
+        self.pass(batch.len());
+    }
+
+    /// So many records are no longer ahead of anybody.
+    fn pass(&mut self, records: usize) {
+        for flush in &mut self.flushes {
+            flush.ahead = flush.ahead.saturating_sub(records);
+        }
+    }
+
+    /// Queues the flushes that have nothing ahead of them any more.
+    fn offer_flushes(&mut self) {
+        while let Some(Flush { ahead: 0, done }) = self.flushes.front() {
+            let sent = self.queue.as_ref().map(|queue| queue.try_send(Job::Flush(done.clone())));
+            match sent {
+                Some(Err(TrySendError::Full(_))) => return,
+                Some(_) => {}
+                // Nothing to deliver to, and nothing to wait for.
+                None => drop(done.send(())),
+            }
+            self.flushes.pop_front();
+        }
+    }
+
+    /// Gives up the records of threads that have ended, if there are too many of them: a program may
+    /// start a thread for every request while the back end hangs.
+    fn forget_ended_rings(&mut self) {
+        let ended = self.rings.iter().filter(|ring| ring.is_abandoned()).count();
+        let mut surplus = ended.saturating_sub(MAX_ENDED_RINGS);
+        let mut dropped = 0;
+        self.rings.retain_mut(|ring| {
+            if surplus == 0 || !ring.is_abandoned() {
+                return true;
+            }
+            surplus -= 1;
+            while let Ok(entry) = ring.pop() {
+                state::release(entry.info.json_len());
+                dropped += 1;
+            }
+            false
+        });
+        if dropped > 0 {
+            state::count_dropped_without_room(dropped);
+            self.pass(dropped);
         }
     }
 }

@@ -1,10 +1,13 @@
 //! What runs elsewhere: from the threads' rings to a driver.
 //!
-//! Two threads, started when the first ring is made or the first writer is set. The *drainer* takes
-//! entries out of every ring, makes records of them and collects these into batches; the *deliverer*
-//! hands batches to the writer, so that a slow back end never keeps the drainer from emptying the
-//! rings. Between them is a queue of [`QUEUED_BATCHES`]; when it is full the rings fill up behind
-//! it, and there, on the thread that has no room, records are dropped and counted.
+//! The *drainer*, a thread that is started with the first ring or the first back end, takes entries
+//! out of every ring, makes records of them and collects these into batches. The *deliverer*, a
+//! thread for each back end, hands batches to the writer, so that one that hangs keeps the drainer
+//! neither from emptying the rings nor from going on with another. Between them is a queue of
+//! [`QUEUED_BATCHES`]; when it is full the rings fill up behind it, and there, on the thread that has
+//! no room, records are dropped and counted.
+//!
+//! Threads do not survive a `fork`: a process that forks sets its notifier afterwards.
 //!
 //! ```text
 //!   caller's threads          drainer                     deliverer
@@ -17,7 +20,7 @@ mod deliverer;
 mod drainer;
 
 use std::sync::OnceLock;
-use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Duration;
 
@@ -33,6 +36,9 @@ pub(crate) const BATCH_RECORDS: usize = 4096;
 
 /// Batches that wait for the writer at most.
 pub(crate) const QUEUED_BATCHES: usize = 8;
+
+/// Rings of threads that have ended, and wait to be drained, at most: 30 MiB of records.
+const MAX_ENDED_RINGS: usize = 512;
 
 /// How long the drainer sleeps while there is something to drain: a trace can be watched while it
 /// runs, and one transaction takes many records.
@@ -60,7 +66,6 @@ enum Command {
 /// What the deliverer is told.
 enum Job {
     Batch(Vec<Record>),
-    Deliver(Delivery),
     Flush(Sender<()>),
 }
 
@@ -79,8 +84,7 @@ pub(crate) fn wake() {
 
 /// Delivers to another back end from now on; what was recorded until now goes to the one before.
 ///
-/// Returns when that is so, or after a moment: a back end that hangs must not hold up the one that
-/// replaces it.
+/// Returns when that is so. It is at once; the wait is bounded all the same.
 pub(crate) fn deliver_to(delivery: Delivery) {
     let (done, waiting) = mpsc::channel();
     tell(Command::Deliver(delivery, done));
@@ -105,22 +109,17 @@ fn tell(command: Command) {
     }
 }
 
-/// Starts both threads. `None` if the system has none to give: rings then fill up, and what is lost
-/// is counted there.
+/// Starts the drainer. `None` if the system has no thread to give: rings then fill up, and what is
+/// lost is counted there.
 fn start() -> Option<Sender<Command>> {
-    let (commands, inbox): (_, Receiver<Command>) = mpsc::channel();
-    let (jobs, queue): (SyncSender<Job>, _) = mpsc::sync_channel(QUEUED_BATCHES);
-    let started = spawn("osprofiler-deliver", move || deliverer::run(&queue))
-        .and_then(|()| spawn("osprofiler-drain", move || drainer::run(&inbox, jobs)));
-    match started {
-        Ok(()) => Some(commands),
-        Err(error) => {
-            log::error!("profiling has no thread to run on, records will be lost: {error}");
-            None
-        }
-    }
+    let (commands, inbox) = mpsc::channel();
+    spawn("osprofiler-drain", move || drainer::run(&inbox)).then_some(commands)
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> bool {
+    let spawned = thread::Builder::new().name(name.to_owned()).spawn(run);
+    if let Err(error) = &spawned {
+        log::error!("profiling has no thread to run on, records will be lost: {error}");
+    }
+    spawned.is_ok()
 }

@@ -34,7 +34,7 @@ pub(crate) fn emit(
     };
     if route == Route::Closure {
         state::notify(&entry.into_record(&state::origin()));
-    } else if !ring::push(entry) {
-        state::count_dropped_by_full_ring();
+    } else {
+        ring::push(entry);
     }
 }

@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 use std::mem::size_of;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::background;
 use crate::local::entry::Entry;
+use crate::state;
 
 /// Bytes that a thread's ring may take, infos aside.
 const RING_BYTES: usize = 60 * 1024;
@@ -19,42 +19,31 @@ thread_local! {
     static RING: RefCell<Option<Producer<Entry>>> = const { RefCell::new(None) };
 }
 
-/// Rings of the process at most, those of threads that have ended and wait to be drained included:
-/// 60 MiB, should a back end hang in a program that starts a thread for every request.
-const MAX_RINGS: usize = 1024;
-
-static RINGS: AtomicUsize = AtomicUsize::new(0);
-
-/// Puts an entry into this thread's ring; false if it is full, and the entry is lost.
-pub(crate) fn push(entry: Entry) -> bool {
-    RING.try_with(|slot| {
+/// Puts an entry into this thread's ring. If it is full, or infos take too much room, the entry is
+/// dropped and counted.
+pub(crate) fn push(entry: Entry) {
+    let bytes = entry.info.json_len();
+    if !state::reserve(bytes) {
+        return state::count_dropped_without_room(1);
+    }
+    let pushed = RING.try_with(|slot| {
         let mut slot = slot.borrow_mut();
-        if slot.is_none() {
-            *slot = new_ring();
-        }
-        let Some(ring) = slot.as_mut() else { return false };
+        let ring = slot.get_or_insert_with(new_ring);
         let pushed = ring.push(entry).is_ok();
         // The background comes by in its own time; it is called only when that may be too late.
         if ring.slots() == RING_RECORDS / 2 {
             background::wake();
         }
         pushed
-    })
-    .unwrap_or(false)
+    });
+    if pushed != Ok(true) {
+        state::release(bytes);
+        state::count_dropped_without_room(1);
+    }
 }
 
-/// Makes a ring, if there are not too many.
-fn new_ring() -> Option<Producer<Entry>> {
-    if RINGS.fetch_add(1, Ordering::Relaxed) >= MAX_RINGS {
-        release();
-        return None;
-    }
+fn new_ring() -> Producer<Entry> {
     let (producer, consumer): (_, Consumer<Entry>) = RingBuffer::new(RING_RECORDS);
     background::adopt(consumer);
-    Some(producer)
-}
-
-/// Takes notice that a ring is gone.
-pub(crate) fn release() {
-    RINGS.fetch_sub(1, Ordering::Relaxed);
+    producer
 }

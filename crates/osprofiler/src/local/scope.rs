@@ -14,6 +14,10 @@ use crate::local::{emit, ids};
 pub(crate) struct Scope {
     profiler: Profiler,
     open: Vec<Open>,
+    /// What was in the slot when this scope was attached to a thread, and is there again after it.
+    pub(super) below: Option<Box<Scope>>,
+    /// By which a guard finds the scope that it attached. Those of futures have none.
+    pub(super) serial: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -36,7 +40,7 @@ pub(crate) enum ClosedBy {
 
 impl Scope {
     pub(crate) fn boxed(profiler: Profiler) -> Box<Self> {
-        Box::new(Self { profiler, open: Vec::new() })
+        Box::new(Self { profiler, open: Vec::new(), below: None, serial: None })
     }
 
     /// The profiler as it stands now: its current point is the innermost open one.

@@ -14,6 +14,19 @@ pub(crate) fn swap(_scope: Option<Box<Scope>>) -> Option<Box<Scope>> {
 }
 
 #[inline(always)]
+pub(crate) fn without<R>(f: impl FnOnce() -> R) -> R {
+    f()
+}
+
+pub(crate) fn push(_scope: Box<Scope>) -> u64 {
+    0
+}
+
+pub(crate) fn remove(_serial: u64) {}
+
+pub(crate) fn clear() {}
+
+#[inline(always)]
 pub(crate) fn with<R>(_f: impl FnOnce(&mut Scope) -> R) -> Option<R> {
     None
 }
