@@ -76,7 +76,7 @@ pub(crate) struct StoreArgs {
 
     /// Message bus of a `messaging://` back end; others do without
     #[arg(long, value_name = "URL", hide_short_help = true)]
-    pub(crate) transport_url: Option<String>,
+    pub(crate) transport_url: Option<ConnectionString>,
 
     /// Seconds of silence after which a `messaging://` back end has given all it has
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds, hide_short_help = true)]
@@ -304,7 +304,7 @@ fn called_command(given: impl Iterator<Item = String>) -> String {
 fn secret_argument(error: &clap::Error) -> Option<&str> {
     match (error.kind(), error.get(ContextKind::InvalidArg)) {
         (ErrorKind::ValueValidation, Some(ContextValue::String(argument)))
-            if argument.contains("connection-string") || argument.contains("key") =>
+            if argument.contains("URL") || argument.contains("KEY") =>
         {
             Some(argument)
         }
@@ -313,7 +313,6 @@ fn secret_argument(error: &clap::Error) -> Option<&str> {
 }
 
 fn id(text: &str) -> Result<Id, String> {
-    let text = text.trim();
     if text.is_empty() { Err("expected the id of a trace".into()) } else { Ok(text.into()) }
 }
 

@@ -54,7 +54,11 @@ pub(crate) fn write(
 /// Writes a file beside its place and then moves it there: it is the old one or the new one, never
 /// half of it. What is not a file, such as a pipe, is written to as it is.
 fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+    // Through a link, the file that it names is replaced, and keeps its permissions.
+    let resolved = fs::canonicalize(path);
+    let path = resolved.as_deref().unwrap_or(path);
+    let there = fs::metadata(path);
+    if there.as_ref().is_ok_and(|there| !there.is_file() && !there.is_dir()) {
         let mut file = io::BufWriter::new(fs::OpenOptions::new().write(true).open(path)?);
         write(&mut file)?;
         return file.flush();
@@ -66,8 +70,12 @@ fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>)
     let mut builder = tempfile::Builder::new();
     let prefix = format!(".{}.", path.file_name().unwrap_or(OsStr::new("out")).to_string_lossy());
     builder.prefix(&prefix);
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    if let Ok(there) = there {
+        builder.permissions(there.permissions());
+    } else {
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    }
     let mut file = io::BufWriter::new(builder.tempfile_in(folder)?);
     write(&mut file)?;
     file.into_inner()?.persist(path)?;

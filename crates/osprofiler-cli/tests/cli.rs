@@ -161,6 +161,37 @@ fn every_format_is_written_to_a_file_whole_or_not_at_all() {
     assert_eq!(left.len(), 2, "{left:?}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_replaced_keeps_its_permissions_and_a_link_its_target() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    let place = Place::new();
+    fs::write(place.path("private"), "old").unwrap();
+    fs::set_permissions(place.path("private"), PermissionsExt::from_mode(0o600)).unwrap();
+    symlink("private", place.path("link")).unwrap();
+    let records = data("traces/token-issue.records.jsonl");
+    place.result(&["trace", "show", &records, "--dot", "--out", "link"]);
+    assert!(fs::symlink_metadata(place.path("link")).unwrap().is_symlink());
+    assert!(fs::read_to_string(place.path("private")).unwrap().starts_with("digraph"));
+    let mode = fs::metadata(place.path("private")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn any_text_is_an_id() {
+    let place = Place::new();
+    for id in [" padded ", "a/b", "x.json", "密"] {
+        let record = format!(
+            r#"{{"name": "db-start", "base_id": "{id}", "trace_id": "t", "timestamp": "2016-04-18T17:42:10.774321"}}"#
+        );
+        fs::write(place.path("records"), record).unwrap();
+        place.result(&["trace", "import", "records"]);
+        assert!(place.result(&["trace", "show", id]).contains("db"));
+        place.result(&["trace", "delete", id]);
+    }
+}
+
 #[test]
 fn the_graph_is_drawn() {
     let place = Place::new();
@@ -188,11 +219,12 @@ fn a_mistake_in_the_call_is_one_line_and_exit_code_2() {
         (&["headers", "--hmac-key", ""], "expected a key"),
         (&["headers", "--hmac-key", "a,b"], "without commas"),
         (&["headers", "--hmac-key", " a"], "without spaces"),
-        (&["request", "--hmac-key", "k", "no url"], "no url"),
+        (&["request", "--hmac-key", "k", "no url"], "invalid value for '<URL>'"),
+        (&["request", "--hmac-key", "k", "http://me:hush@[bad"], "invalid value for '<URL>'"),
         (&["request", "--hmac-key", "k", "-H", "none", "http://x/"], "expected `Name: value`"),
     ] {
         let line = place.failure(args, 2);
-        assert!(line.contains(said), "{args:?}: {line}");
+        assert!(line.contains(said) && !line.contains("hush"), "{args:?}: {line}");
     }
     let line = place.failure(&["trace", "list", "--connection-string", "u:hush@host"], 2);
     assert!(line.contains("no scheme") && !line.contains("hush"), "{line}");
@@ -220,7 +252,8 @@ fn what_fails_is_one_line_that_says_what_to_do_and_exit_code_1() {
         (&["trace", "show", "empty.json"], "`empty.json`"),
         (&["trace", "show", "broken.json"], "`broken.json`"),
         (&["trace", "show", "other.json"], "`other.json`"),
-        (&["trace", "show", "binary.json"], "not text in UTF-8"),
+        (&["trace", "show", "binary.json"], "`binary.json`"),
+        (&["demo", "--connection-string", "sqlite:///dev/null/x.db"], "/dev/null/x.db"),
         (&["trace", "import", "text.txt"], "`text.txt`"),
         (
             &["trace", "show", "x", "--connection-string", "reddis://:hush@h"],
@@ -240,6 +273,9 @@ fn bad_lines_cost_only_themselves() {
     let good = r#"{"name": "db-start", "base_id": "b", "trace_id": "t", "timestamp": "2016-04-18T17:42:10.774321", "info": {"x": NaN}}"#;
     fs::write(place.path("records.jsonl"), format!("{good}\n\nnonsense\n{{\"name\": \"db\n"))
         .unwrap();
+    // A character cut in half, as a killed process leaves it.
+    let mut file = fs::OpenOptions::new().append(true).open(place.path("records.jsonl")).unwrap();
+    file.write_all(b"{\"name\": \"\xe5\xaf").unwrap();
     let output = place.osprofiler(&["trace", "import", "records.jsonl"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
@@ -248,7 +284,7 @@ fn bad_lines_cost_only_themselves() {
     );
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("`records.jsonl` line 3:") && said.contains("line 4:"), "{said}");
-    assert!(said.ends_with("osprofiler: 2 records skipped, see above\n"), "{said}");
+    assert!(said.ends_with("osprofiler: 3 records skipped, see above\n"), "{said}");
     assert!(place.result(&["trace", "show", "b"]).contains("unfinished"));
 }
 
@@ -401,7 +437,8 @@ fn a_request_that_nobody_traces_is_reported_as_that() {
     assert!(said.contains("-> 404 Not Found in ") && said.contains("no record of trace"), "{said}");
     assert!(!said.contains("hush"));
 
-    let said = place.failure(&["request", "--hmac-key", "k", "http://me:hush@127.0.0.1:1/"], 1);
+    let url = "http://me:hush@127.0.0.1:1/?token=hush";
+    let said = place.failure(&["request", "--hmac-key", "k", url], 1);
     assert!(said.contains("GET http://127.0.0.1:1/ failed"), "{said}");
 }
 

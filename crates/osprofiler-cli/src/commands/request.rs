@@ -80,11 +80,10 @@ fn send(args: &RequestArgs, signed: SignedContext) -> anyhow::Result<()> {
     let began = Instant::now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let status = runtime.block_on(async {
-        let response = request.send().await?;
-        let status = response.status();
-        // To the end, so that the service is done with it.
-        response.bytes().await?;
-        Ok::<_, reqwest::Error>(status)
+        let mut response = request.send().await?;
+        // To the end, so that the service is done with it; but nobody asked for what it says.
+        while response.chunk().await?.is_some() {}
+        Ok::<_, reqwest::Error>(response.status())
     });
     let status = status
         .map_err(|error| error.without_url())
@@ -94,12 +93,13 @@ fn send(args: &RequestArgs, signed: SignedContext) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A URL without the name and the password in it.
+/// A URL without what may be secret in it: name, password, query.
 fn shown(url: &Url) -> Url {
     let mut url = url.clone();
     // Fails only for a URL that has no place for them.
     let _ = url.set_username("");
     let _ = url.set_password(None);
+    url.set_query(None);
     url
 }
 

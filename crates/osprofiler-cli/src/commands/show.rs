@@ -18,10 +18,15 @@ use crate::output;
 use crate::store::read_report;
 
 pub(crate) fn show(args: &ShowArgs) -> anyhow::Result<()> {
-    let report = if is_file(&args.trace) {
-        read_file(&args.trace)?
+    let trace = &args.trace;
+    let report = if trace == "-" || Path::new(trace).exists() {
+        read_file(trace)?
     } else {
-        read_store(&args.trace, &args.store)?
+        match read_store(trace, &args.store) {
+            // Any text is an id; but what looks like a path was meant to be one.
+            Err(_) if looks_like_path(trace) => read_file(trace)?,
+            report => report?,
+        }
     };
     write_report(&report, &args.format)
 }
@@ -55,15 +60,13 @@ fn text_options(format: &FormatArgs) -> TextOptions {
     }
 }
 
-/// Whether this names a file rather than a trace. What looks like a path and is not there is better
-/// reported as that than looked up as an id.
-fn is_file(trace: &str) -> bool {
-    let path = Path::new(trace);
-    let has_suffix = path.extension().is_some_and(|suffix| suffix == "json" || suffix == "jsonl");
-    trace == "-" || has_suffix || trace.contains('/') || path.exists()
+fn looks_like_path(trace: &str) -> bool {
+    let suffix = Path::new(trace).extension();
+    suffix.is_some_and(|suffix| suffix == "json" || suffix == "jsonl") || trace.contains('/')
 }
 
-/// Reads all of a file, or of standard input if it is `-`.
+/// Reads all of a file, or of standard input if it is `-`. What is not UTF-8, such as a character cut
+/// in half by a process that was killed, costs its record, not the file.
 pub(super) fn read_text(path: &str) -> anyhow::Result<String> {
     let mut bytes = Vec::new();
     if path == "-" {
@@ -71,7 +74,8 @@ pub(super) fn read_text(path: &str) -> anyhow::Result<String> {
     } else {
         bytes = fs::read(path).with_context(|| format!("cannot read `{path}`"))?;
     }
-    String::from_utf8(bytes).with_context(|| format!("`{path}` is not text in UTF-8"))
+    Ok(String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
 fn read_file(path: &str) -> anyhow::Result<Report> {
@@ -97,7 +101,7 @@ fn read_file(path: &str) -> anyhow::Result<Report> {
 
 fn read_store(trace: &str, store: &StoreArgs) -> anyhow::Result<Report> {
     let mut reader = store.reader()?;
-    let given = Id::from(trace.trim());
+    let given = Id::from(trace);
     let report = read_report(&mut *reader, &given)?;
     let skipped = reader.skipped();
     if skipped > 0 {

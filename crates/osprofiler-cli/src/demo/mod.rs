@@ -47,6 +47,8 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<()> {
     let key = HmacKey::new(&Profiler::new("", None, None).base_id().to_string());
     let profiler = Profiler::new(key.clone(), None, None);
 
+    // Said now rather than by three services at once, which have nobody to say it to.
+    drop(args.store.writer()?);
     output::say("starting three services, sending one signed request through them ...");
     runtime()?.block_on(async {
         let mut services = Services { key, connection: connection.clone(), running: Vec::new() };
