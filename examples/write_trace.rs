@@ -38,7 +38,7 @@ struct Args {
 
     /// Message bus of a back end whose connection string does not name it
     #[arg(long)]
-    transport_url: Option<String>,
+    transport_url: Option<ConnectionString>,
 
     /// Keep a list of the traces with errors, in a back end that needs one
     #[arg(long)]

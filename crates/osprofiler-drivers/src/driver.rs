@@ -8,12 +8,16 @@ use crate::{ConnectionString, Error, TraceSummary};
 
 /// Stores records.
 pub trait Writer: Send {
-    /// Stores a batch. What it acknowledges is durable: it survives the death of this process.
+    /// Stores a batch. What it acknowledges survives the death of this process, unless the back
+    /// end lives in it (`memory`).
     ///
     /// # Errors
     ///
-    /// Nothing of the batch may have been stored, or a part of it; [`Error::is_retryable`] says
-    /// whether to try again. Writing a record twice does no harm.
+    /// Nothing of the batch may have been stored, or all, or with `file` a part of it;
+    /// [`Error::is_retryable`] says whether to try again. A batch may always be written again as it
+    /// was: no record is lost and no point is counted twice. `sqlite` stores nothing then; `file`
+    /// and `memory` store the records once more, and give them back as often. Of records that come
+    /// again in other batches, `sqlite` counts the points of each batch.
     fn write(&mut self, records: &[Record]) -> Result<(), Error>;
 
     /// Removes a trace; says whether there was one.
@@ -41,8 +45,10 @@ pub trait Reader: Send {
     /// If the back end cannot be read.
     fn list(&mut self, query: &ListQuery) -> Result<Vec<TraceSummary>, Error>;
 
-    /// Stored records that the last call skipped because they make no sense, such as the torn line
-    /// of a process that was killed. They were never acknowledged.
+    /// What the last call of [`read`](Self::read) or [`list`](Self::list) skipped because it is no
+    /// record, such as the torn line of a process that was killed. A writer never acknowledged it.
+    ///
+    /// `list` counts all that it comes across; `read` leaves out what has no sign of its trace.
     fn skipped(&self) -> u64 {
         0
     }
@@ -97,14 +103,16 @@ pub struct Options {
     /// Keep a list of the traces in which a point failed, on back ends that have no other way to
     /// find them (option `filter_error_trace`).
     pub filter_error_trace: bool,
-    /// The message bus of a driver whose connection string does not name it.
-    pub transport_url: Option<String>,
+    /// The message bus of a driver whose connection string does not name it; it may hold a
+    /// password too.
+    pub transport_url: Option<ConnectionString>,
     /// How long a driver that reads from a queue waits for more before it takes that for all.
     pub idle_timeout: Option<Duration>,
 }
 
 /// A driver: the client of one kind of back end.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Driver {
     /// The schemes it answers to, the usual one first.
     pub schemes: &'static [&'static str],
@@ -165,4 +173,22 @@ pub fn open_reader(
     options: &Options,
 ) -> Result<Box<dyn Reader>, Error> {
     (Driver::of(connection)?.open_reader)(connection, options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_do_not_show_the_password_of_a_bus() {
+        let options = Options {
+            transport_url: Some("rabbit://nova:hush@mq1:5672/".parse().unwrap()),
+            ..Options::default()
+        };
+        let shown = format!("{options:?}");
+        assert!(
+            shown.contains("rabbit://nova:***@mq1:5672/") && !shown.contains("hush"),
+            "{shown}"
+        );
+    }
 }
