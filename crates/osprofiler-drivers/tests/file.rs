@@ -11,6 +11,7 @@ use std::thread;
 
 use common::{read, reader, record, writer};
 use osprofiler_drivers::{ErrorKind, ListQuery};
+use osprofiler_wire::{Info, Phase};
 use tempfile::TempDir;
 
 fn store() -> (TempDir, PathBuf, String) {
@@ -25,7 +26,7 @@ fn append(path: &Path, bytes: &[u8]) {
 }
 
 #[test]
-fn a_torn_line_is_parted_from_the_next_and_skipped() {
+fn a_torn_line_is_separated_from_the_next_and_skipped() {
     let (_folder, path, connection) = store();
     let mut writer = writer(&connection).unwrap();
     let mut reader = reader(&connection).unwrap();
@@ -58,6 +59,57 @@ fn lines_that_are_no_records_are_skipped_counted_and_kept() {
     assert!(writer.delete(&"b".into()).unwrap());
     let rest = format!("{}\n# a remark\n\n", record("c", 0).to_json());
     assert_eq!(fs::read(&path).unwrap(), [rest.as_bytes(), b"\xff\xfe\n[1]\r\n"].concat());
+}
+
+#[test]
+fn what_python_writes_although_it_is_not_json_is_read_listed_and_deleted() {
+    let (_folder, path, connection) = store();
+    let mut writer = writer(&connection).unwrap();
+    let [mut stop, mut repaired] = [record("b", 0), record("b", 0)];
+    for (record, load) in [(&mut stop, "0"), (&mut repaired, "\"NaN\"")] {
+        record.phase = Phase::Stop;
+        record.info = Info::from_json(&format!(r#"{{"etype":"E","load":{load}}}"#)).unwrap();
+    }
+    let odd = stop.to_json().replace("\"load\":0", "\"load\":NaN");
+    append(&path, format!("{odd}\n").as_bytes());
+    let mut reader = reader(&connection).unwrap();
+    assert_eq!(read(&mut *reader, "b").unwrap(), [repaired.to_json()]);
+    assert_eq!(reader.skipped(), 0);
+    let summaries = reader.list(&ListQuery::default()).unwrap();
+    assert_eq!((summaries[0].points, summaries[0].errors, reader.skipped()), (1, 1, 0));
+
+    assert!(writer.delete(&"b".into()).unwrap());
+    assert_eq!(fs::read_to_string(&path).unwrap(), "");
+}
+
+#[test]
+fn what_is_skipped_is_counted_anew_by_each_call() {
+    let (folder, path, connection) = store();
+    writer(&connection).unwrap().write(&[record("b", 0)]).unwrap();
+    append(&path, b"# b\n# of no trace\n# a\\b\n");
+    let mut reader = reader(&connection).unwrap();
+    assert_eq!(reader.skipped(), 0);
+    reader.list(&ListQuery::default()).unwrap();
+    assert_eq!(reader.skipped(), 3);
+    read(&mut *reader, "b").unwrap();
+    assert_eq!(reader.skipped(), 2, "the id, and an escape which may be one");
+    fs::rename(&path, folder.path().join("away")).unwrap();
+    assert!(read(&mut *reader, "b").is_err());
+    assert_eq!(reader.skipped(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_stays_a_link_when_a_trace_is_deleted() {
+    let (folder, path, connection) = store();
+    let target = folder.path().join("target.jsonl");
+    fs::write(&target, "").unwrap();
+    std::os::unix::fs::symlink(&target, &path).unwrap();
+    let mut writer = writer(&connection).unwrap();
+    writer.write(&[record("b", 0), record("c", 0)]).unwrap();
+    assert!(writer.delete(&"b".into()).unwrap());
+    assert!(path.is_symlink());
+    assert_eq!(fs::read_to_string(&target).unwrap(), format!("{}\n", record("c", 0).to_json()));
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod common;
 
 use std::collections::HashSet;
 use std::env;
+use std::error::Error as _;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -28,12 +29,18 @@ fn main() {
     {
         return write_batches(connection, base_id, batches.parse().unwrap());
     }
-    let tests: [(&str, fn()); 6] = [
+    if let [_, flag, connection, base_id] = &args[..]
+        && flag == "--delete"
+    {
+        return delete(connection, base_id);
+    }
+    let tests: [(&str, fn()); 7] = [
         ("processes_that_write_at_once_lose_nothing", processes_that_write_at_once_lose_nothing),
         ("processes_may_make_the_store_at_once", processes_may_make_the_store_at_once),
         ("a_reader_reads_whole_batches_while_others_write", whole_batches_while_others_write),
         ("an_sqlite_store_survives_writers_that_are_killed", sqlite_survives_killed_writers),
         ("a_file_survives_writers_that_are_killed", file_survives_killed_writers),
+        ("a_file_keeps_its_owner_when_a_trace_is_deleted", file_keeps_its_owner),
         ("the_default_store_is_in_the_data_folder", the_default_store_is_in_the_data_folder),
     ];
     for (name, test) in tests {
@@ -50,6 +57,14 @@ fn write_batches(connection: &str, base_id: &str, batches: i64) {
         records.push(Record { base_id: "shared".into(), ..records[0].clone() });
         writer.write(&records).unwrap();
         println!("{}", batch + 1);
+    }
+}
+
+/// What a started process does: deletes a trace, and says what came of it.
+fn delete(connection: &str, base_id: &str) {
+    match writer(connection).unwrap().delete(&base_id.into()) {
+        Ok(deleted) => println!("{deleted}"),
+        Err(error) => println!("{error}: {}", error.source().unwrap()),
     }
 }
 
@@ -215,6 +230,46 @@ fn file_survives_killed_writers() {
     let folder = tempfile::tempdir().unwrap();
     survive_killed_writers(&connection("file", folder.path()), || {});
 }
+
+#[cfg(unix)]
+fn file_keeps_its_owner() {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    use std::os::unix::process::CommandExt;
+
+    const SERVICE: u32 = 54_321;
+    const OTHER: u32 = 54_322;
+    let folder = tempfile::tempdir().unwrap();
+    let store = connection("file", folder.path());
+    let path = folder.path().join("traces");
+    writer(&store).unwrap().write(&batch_of("b", 0)).unwrap();
+    writer(&store).unwrap().write(&batch_of("c", 0)).unwrap();
+    if chown(&path, Some(SERVICE), Some(SERVICE)).is_err() {
+        println!("SKIPPED: only root can give files away");
+        return;
+    }
+    assert!(writer(&store).unwrap().delete(&"b".into()).unwrap());
+    let metadata = fs::metadata(&path).unwrap();
+    assert_eq!((metadata.uid(), metadata.gid()), (SERVICE, SERVICE));
+    assert_eq!(metadata.mode() & 0o777, 0o600);
+
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
+    let before = fs::read(&path).unwrap();
+    let output = Command::new(env::current_exe().unwrap())
+        .args(["--delete", &store, "c"])
+        .uid(OTHER)
+        .gid(OTHER)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("given to user 54321 and group 54321"), "{said}");
+    assert!(fs::read(&path).unwrap() == before, "nothing is deleted");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no copy is left");
+}
+
+#[cfg(not(unix))]
+fn file_keeps_its_owner() {}
 
 fn the_default_store_is_in_the_data_folder() {
     let folder = tempfile::tempdir().unwrap();

@@ -6,7 +6,8 @@
 //! - A batch is one append under a lock of the file (`flock`), made durable before it is
 //!   acknowledged. Any number of processes may write.
 //! - A process that is killed may leave a torn line. It was not acknowledged: the next writer
-//!   parts it from its own lines, and readers skip and count it.
+//!   separates it from its own lines, and readers skip and count it.
+//! - Lines with what Python writes although it is not JSON (`NaN`) are repaired as they are read.
 //! - Readers wait for the batch that is being written, and then see what was there at that moment.
 //! - The file may be moved away while processes write (to rotate it): the next batch starts anew.
 

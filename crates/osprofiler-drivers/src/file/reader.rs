@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Take};
 use std::path::{Path, PathBuf};
 
-use osprofiler_wire::{Id, RecordView};
+use osprofiler_wire::{Id, RecordView, json::repair};
 
 use crate::{Error, ListQuery, Reader, Summarizer, TraceSummary, files};
 
@@ -18,8 +18,8 @@ impl FileReader {
     }
 
     fn scan(&mut self, mut visit: impl FnMut(&[u8]) -> Visited) -> Result<(), Error> {
-        files::must_exist(&self.path)?;
         self.skipped = 0;
+        files::must_exist(&self.path)?;
         self.visit_lines(&mut |line| visit(line))
             .map_err(|cause| files::error(&format!("cannot read `{}`", self.path.display()), cause))
     }
@@ -79,6 +79,7 @@ pub(super) fn is_of_trace(line: &[u8], base_id: &Id) -> bool {
     is_of_trace
 }
 
+/// Calls `f` if the line is a record, unless it is plain to see that it is not of the trace `wanted`.
 fn with_view(line: &[u8], wanted: Option<&str>, f: impl FnOnce(&RecordView<'_>)) -> Visited {
     let Ok(text) = std::str::from_utf8(line) else {
         return Visited::NoRecord;
@@ -88,7 +89,12 @@ fn with_view(line: &[u8], wanted: Option<&str>, f: impl FnOnce(&RecordView<'_>))
     if wanted.is_some_and(|id| !text.contains(id) && !text.contains('\\')) {
         return Visited::OfOther;
     }
-    match RecordView::parse(text) {
+    if let Ok(view) = RecordView::parse(text) {
+        f(&view);
+        return Visited::Record;
+    }
+    // Others may have appended what Python writes although it is not JSON.
+    match RecordView::parse(&repair(text)) {
         Ok(view) => {
             f(&view);
             Visited::Record

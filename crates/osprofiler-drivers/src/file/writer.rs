@@ -1,5 +1,5 @@
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -53,12 +53,15 @@ impl FileWriter {
 
     /// Copies the lines of other traces into a new file, which then takes the place of the old.
     fn rewrite_without(&self, base_id: &Id, file: &File) -> io::Result<bool> {
-        let mut name = OsString::from(&self.path);
+        // Where links lead to: a link is not to be replaced by a file.
+        let path = fs::canonicalize(&self.path)?;
+        let mut name = OsString::from(&path);
         name.push(".rewrite");
         let rewrite = PathBuf::from(name);
         let result = copy_without(base_id, file, &rewrite).and_then(|found| {
             if found {
-                fs::rename(&rewrite, &self.path)?;
+                fs::rename(&rewrite, &path)?;
+                files::sync_folder(&path).map_err(io::Error::other)?;
             }
             Ok(found)
         });
@@ -90,13 +93,7 @@ impl Writer for FileWriter {
 
     fn delete(&mut self, base_id: &Id) -> Result<bool, Error> {
         let file = self.lock()?;
-        let found = self
-            .rewrite_without(base_id, &file)
-            .map_err(|cause| self.error("cannot rewrite", cause))?;
-        if found {
-            files::sync_folder(&self.path)?;
-        }
-        Ok(found)
+        self.rewrite_without(base_id, &file).map_err(|cause| self.error("cannot rewrite", cause))
     }
 }
 
@@ -111,6 +108,31 @@ fn is_torn(file: &mut File) -> io::Result<bool> {
     Ok(last != *b"\n")
 }
 
+/// Gives the copy to the owner and the group of the original, who are to read and write it.
+#[cfg(unix)]
+fn keep_owner(copy: &File, original: &Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    let made = copy.metadata()?;
+    let (uid, gid) = (original.uid(), original.gid());
+    if (made.uid(), made.gid()) == (uid, gid) {
+        return Ok(());
+    }
+    fchown(copy, Some(uid), Some(gid)).map_err(|cause| {
+        io::Error::new(
+            cause.kind(),
+            format!(
+                "the copy cannot be given to user {uid} and group {gid}, who own the file ({cause}); \
+                 delete as its owner"
+            ),
+        )
+    })
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &File, _: &Metadata) -> io::Result<()> {
+    Ok(())
+}
+
 /// Says whether there was a line of the trace. What is no record is copied as it is.
 fn copy_without(base_id: &Id, file: &File, to: &Path) -> io::Result<bool> {
     // Only the holder of the lock comes here: what lies there was left by one that was killed.
@@ -119,7 +141,9 @@ fn copy_without(base_id: &Id, file: &File, to: &Path) -> io::Result<bool> {
         _ => {}
     }
     let copy = files::create_new_private(to)?;
-    copy.set_permissions(file.metadata()?.permissions())?;
+    let metadata = file.metadata()?;
+    keep_owner(&copy, &metadata)?;
+    copy.set_permissions(metadata.permissions())?;
     let mut copy = BufWriter::new(copy);
     let mut lines = BufReader::new(file);
     let mut line = Vec::new();
