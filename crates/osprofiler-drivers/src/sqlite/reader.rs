@@ -7,6 +7,17 @@ use super::schema::{self, Contents};
 use super::{BUSY_TIMEOUT, Store, error};
 use crate::{Error, ErrorKind, ListQuery, Reader, TraceSummary, files};
 
+const CHUNKS_OF_TRACE: &str = "
+    SELECT chunk.id FROM chunk JOIN trace ON trace.id = chunk.trace
+    WHERE trace.base_id = ?1 ORDER BY chunk.id";
+// Two texts, so that SQLite sees which index serves it.
+const LIST: &str = "
+    SELECT * FROM trace WHERE started_us >= ?1
+    ORDER BY started_us DESC, id DESC LIMIT ?2";
+const LIST_FAILED: &str = "
+    SELECT * FROM trace WHERE errors > 0 AND started_us >= ?1
+    ORDER BY started_us DESC, id DESC LIMIT ?2";
+
 pub(super) struct SqliteReader {
     store: Store,
 }
@@ -72,10 +83,7 @@ fn visit_chunks(
     let transaction = db.transaction()?;
     // The keys alone are sorted: a trace may have more chunks than fit in memory.
     let keys: Vec<i64> = transaction
-        .prepare_cached(
-            "SELECT chunk.id FROM chunk JOIN trace ON trace.id = chunk.trace
-             WHERE trace.base_id = ?1 ORDER BY chunk.id",
-        )?
+        .prepare_cached(CHUNKS_OF_TRACE)?
         .query_map([base_id.to_string()], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     let mut find = transaction.prepare_cached("SELECT records FROM chunk WHERE id = ?1")?;
@@ -89,14 +97,7 @@ fn visit_chunks(
 }
 
 fn list(db: &Connection, query: &ListQuery) -> rusqlite::Result<Vec<TraceSummary>> {
-    // Two texts, so that SQLite sees which index serves it.
-    let sql = if query.errors_only {
-        "SELECT * FROM trace WHERE errors > 0 AND started_us >= ?1
-         ORDER BY started_us DESC, id DESC LIMIT ?2"
-    } else {
-        "SELECT * FROM trace WHERE started_us >= ?1
-         ORDER BY started_us DESC, id DESC LIMIT ?2"
-    };
+    let sql = if query.errors_only { LIST_FAILED } else { LIST };
     let since = query.since.map_or(i64::MIN, Timestamp::as_micros);
     // A negative limit is none.
     let limit = query.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(-1));
@@ -106,4 +107,28 @@ fn list(db: &Connection, query: &ListQuery) -> rusqlite::Result<Vec<TraceSummary
             Ok(schema::tally_of(row)?.summary(base_id.into()))
         })?
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_and_reads_use_an_index() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(schema::TABLES).unwrap();
+        for (sql, expected) in [
+            (LIST, &["trace_started"][..]),
+            (LIST_FAILED, &["trace_failed"]),
+            (CHUNKS_OF_TRACE, &["sqlite_autoindex_trace_1", "chunk_trace", "ORDER BY"]),
+        ] {
+            let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let steps: Vec<String> =
+                plan.raw_query().mapped(|row| row.get(3)).map(Result::unwrap).collect();
+            assert_eq!(steps.len(), expected.len(), "{steps:?}");
+            for (step, expected) in steps.iter().zip(expected) {
+                assert!(step.contains(expected), "{steps:?}");
+            }
+        }
+    }
 }

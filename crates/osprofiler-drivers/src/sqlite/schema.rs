@@ -19,7 +19,7 @@ const APPLICATION_ID: i32 = 0x4f53_5072;
 /// `PRAGMA user_version` of the tables below.
 const VERSION: i32 = 1;
 
-const TABLES: &str = "
+pub(super) const TABLES: &str = "
     CREATE TABLE trace (
         id INTEGER PRIMARY KEY,
         base_id TEXT NOT NULL UNIQUE,
