@@ -10,6 +10,7 @@ use serde::Serialize;
 
 /// What a list shows of a trace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct TraceSummary {
     /// The trace.
     pub base_id: Id,
@@ -28,8 +29,28 @@ pub struct TraceSummary {
     pub root: Root,
 }
 
+impl TraceSummary {
+    /// A summary to fill in, for a [`Reader`](crate::Reader) whose back end keeps its own.
+    ///
+    /// ```
+    /// use osprofiler_drivers::TraceSummary;
+    /// use osprofiler_wire::Timestamp;
+    ///
+    /// let mut summary = TraceSummary::new("b".into(), Timestamp::from_micros(0));
+    /// summary.points = 2;
+    /// summary.root.name = "wsgi".into();
+    /// assert_eq!((summary.errors, summary.root.host), (0, None));
+    /// ```
+    #[must_use]
+    pub fn new(base_id: Id, started: Timestamp) -> Self {
+        let root = Root::default();
+        Self { base_id, started, duration_us: 0, points: 0, unfinished: 0, errors: 0, root }
+    }
+}
+
 /// The point of a trace that started first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Root {
     /// Its name.
     pub name: String,

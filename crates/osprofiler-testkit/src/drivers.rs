@@ -19,7 +19,7 @@ use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use osprofiler_drivers::{
-    Capabilities, ConnectionString, Driver, ListQuery, Options, Reader, Root, TraceSummary, Writer,
+    Capabilities, ConnectionString, Driver, ListQuery, Options, Reader, TraceSummary, Writer,
     open_reader, open_writer,
 };
 use osprofiler_wire::{Id, Info, Origin, Phase, Record, RecordView, Timestamp};
@@ -529,21 +529,13 @@ fn request(base_id: &Id) -> (Vec<Record>, TraceSummary) {
     outer_start.name = "wsgi".into();
     outer_start.info = Info::new().with_info("request", info);
     failing_stop.info = Info::new().with("etype", "KeyError").with("message", "'x'");
-    let summary = TraceSummary {
-        base_id: base_id.clone(),
-        started: NOON,
-        duration_us: 900,
-        points: 3,
-        unfinished: 1,
-        errors: 1,
-        root: Root {
-            name: "wsgi".into(),
-            project: Some("nova".into()),
-            service: Some("api".into()),
-            host: Some("ctl1".into()),
-            request: Some("POST /v2.1/servers".into()),
-        },
-    };
+    let mut summary = TraceSummary::new(base_id.clone(), NOON);
+    (summary.duration_us, summary.points, summary.unfinished, summary.errors) = (900, 3, 1, 1);
+    summary.root.name = "wsgi".into();
+    summary.root.project = Some("nova".into());
+    summary.root.service = Some("api".into());
+    summary.root.host = Some("ctl1".into());
+    summary.root.request = Some("POST /v2.1/servers".into());
     (vec![outer_start, failing_start, failing_stop, hanging, outer_stop], summary)
 }
 
