@@ -7,7 +7,7 @@
 //! - Any number of processes may write and read at once (WAL); a writer waits its turn.
 //! - A batch is one transaction and durable when acknowledged (`synchronous=FULL`). A process may be
 //!   killed at any time: the next one opens the store without a repair.
-//! - A batch that is written again, as it was, changes nothing.
+//! - What a batch holds of a trace changes nothing when it is written again as it was.
 //! - It wants batches: per batch it waits for the disk, per trace in it two rows change.
 //! - Deleting frees the space for later traces; the file does not shrink.
 
