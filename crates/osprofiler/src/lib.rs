@@ -1,5 +1,5 @@
 //! Cross-service request profiling: one request, switched on by whoever holds a key, traced through
-//! every service it crosses. For all others tracing costs a nanosecond or two.
+//! every service it crosses. For all others a point is one load and one branch.
 //!
 //! **Depend on this crate** to add trace points to a library or a service. To read or to store
 //! records, depend on `osprofiler-drivers` and `osprofiler-report`; for the formats alone, on

@@ -1,3 +1,4 @@
+use std::io::Read;
 use std::path::Path;
 
 use osprofiler_wire::{Id, Timestamp};
@@ -48,9 +49,9 @@ impl Reader for SqliteReader {
         self.store.refresh()?;
         let path = &self.store.path;
         let mut damaged = 0;
-        let mut visit_lines = |chunk: &[u8]| match zstd::decode_all(chunk).map(String::from_utf8) {
-            Ok(Ok(lines)) => lines.split_terminator('\n').for_each(&mut *visit),
-            _ => damaged += 1,
+        let mut visit_lines = |chunk: &[u8]| match decompress(chunk) {
+            Some(lines) => lines.split_terminator('\n').for_each(&mut *visit),
+            None => damaged += 1,
         };
         let chunks = visit_chunks(&mut self.store.db, base_id, &mut visit_lines)
             .map_err(|cause| error(path, &format!("read trace `{base_id}` from"), cause))?;
@@ -72,6 +73,18 @@ impl Reader for SqliteReader {
         list(&self.store.db, query)
             .map_err(|cause| error(&self.store.path, "list the traces of", cause))
     }
+}
+
+/// Bytes of a chunk's lines at most. A writer fills one with 1 MiB, and a record of its own size may
+/// come on top; what claims to be more was made to fill the reader's memory.
+const MAX_LINES_LEN: u64 = 256 << 20;
+
+/// The lines of a chunk; `None` if it is damaged.
+fn decompress(chunk: &[u8]) -> Option<String> {
+    let mut lines = String::new();
+    let decoder = zstd::Decoder::new(chunk).ok()?;
+    decoder.take(MAX_LINES_LEN + 1).read_to_string(&mut lines).ok()?;
+    (lines.len() as u64 <= MAX_LINES_LEN).then_some(lines)
 }
 
 /// Visits the chunks of a trace one by one, all of one moment; gives their number.
@@ -111,7 +124,17 @@ fn list(db: &Connection, query: &ListQuery) -> rusqlite::Result<Vec<TraceSummary
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
+
+    #[test]
+    fn a_chunk_that_was_made_to_fill_the_memory_is_damaged() {
+        let of = |len| zstd::encode_all(io::repeat(b'x').take(len), 1).unwrap();
+        assert_eq!(decompress(&of(1000)).map(|lines| lines.len()), Some(1000));
+        assert_eq!(decompress(&of(MAX_LINES_LEN + 1)), None);
+        assert_eq!(decompress(b"no chunk"), None);
+    }
 
     #[test]
     fn lists_and_reads_use_an_index() {
