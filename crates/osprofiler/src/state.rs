@@ -70,8 +70,9 @@ pub(crate) fn set_notifier(notifier: Notifier) {
     drop(before);
 }
 
+/// Never in a build without the feature `enable`.
 pub(crate) fn is_enabled() -> bool {
-    ENABLED.load(Ordering::Relaxed)
+    cfg!(feature = "enable") && ENABLED.load(Ordering::Relaxed)
 }
 
 pub(crate) fn set_enabled(enabled: bool) {

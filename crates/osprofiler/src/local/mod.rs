@@ -11,6 +11,4 @@ pub(crate) mod entry;
 pub(crate) mod ids;
 pub(crate) mod ring;
 pub(crate) mod scope;
-#[cfg_attr(feature = "enable", path = "slot/enabled.rs")]
-#[cfg_attr(not(feature = "enable"), path = "slot/disabled.rs")]
 pub(crate) mod slot;
