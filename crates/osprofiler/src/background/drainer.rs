@@ -54,18 +54,25 @@ impl Drainer {
                 let _ = done.send(());
             }
             Command::Flush(done) => {
-                let in_rings: usize = self.rings.iter().map(Consumer::slots).sum();
-                self.flushes.push_back(Flush { ahead: in_rings + self.batch.len(), done });
+                self.flushes.push_back(Flush { ahead: self.in_rings() + self.batch.len(), done });
             }
         }
     }
 
-    /// Starts a deliverer for another back end. What was recorded until now goes to the one before,
-    /// as far as its queue has room.
+    /// Starts a deliverer for another back end. What was recorded until now goes to the one before
+    /// as far as its queue has room, and is dropped else: the next one begins with empty rings.
     fn replace_queue(&mut self, delivery: Delivery) {
-        self.drain();
-        self.drop_batch();
+        // What is recorded meanwhile may go to either, else this might never end.
+        for _ in 0..self.in_rings() / BATCH_RECORDS + 2 {
+            self.drain();
+            self.drop_batch();
+        }
         self.queue = deliverer::start(delivery);
+    }
+
+    /// Records that are in rings.
+    fn in_rings(&self) -> usize {
+        self.rings.iter().map(Consumer::slots).sum()
     }
 
     /// Moves what the rings hold into the queue as far as that has room; says whether there was
