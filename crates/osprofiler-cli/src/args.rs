@@ -283,6 +283,7 @@ pub(crate) fn one_line(error: &clap::Error, given: impl Iterator<Item = String>)
         line = format!("invalid value for '{secret}': {reason}");
     }
     let line = line.strip_prefix("error: ").unwrap_or(&line);
+    let line = line.replace("--hmac-key <KEY>", "--hmac-key <KEY> (or `OSPROFILER_HMAC_KEY`)");
     format!("{line}; see `{} --help`", called_command(given))
 }
 

@@ -215,7 +215,7 @@ fn a_mistake_in_the_call_is_one_line_and_exit_code_2() {
         (&["trace", "list", "--limit", "-1"], "see `osprofiler trace list --help`"),
         (&["trace", "show", "x", "--idle-timeout", "soon"], "expected a number of seconds"),
         (&["trace", "list", "--error-trace=perhaps"], "perhaps"),
-        (&["headers"], "--hmac-key <KEY>"),
+        (&["headers"], "--hmac-key <KEY> (or `OSPROFILER_HMAC_KEY`)"),
         (&["headers", "--hmac-key", ""], "expected a key"),
         (&["headers", "--hmac-key", "a,b"], "without commas"),
         (&["headers", "--hmac-key", " a"], "without spaces"),

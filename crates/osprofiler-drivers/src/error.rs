@@ -31,6 +31,9 @@ pub enum ErrorKind {
     Storage,
 }
 
+/// Schemes that are also the names of the features that bring them.
+const FEATURES: [&str; 3] = ["file", "memory", "sqlite"];
+
 impl Error {
     /// Makes an error; `message` says what was given, what was expected and what to do, in lower
     /// case and without a final stop.
@@ -64,12 +67,17 @@ impl Error {
             .map(|scheme| format!("`{scheme}`"))
             .collect();
         known.sort();
+        let scheme = connection.scheme();
+        let has = if known.is_empty() { "no driver".to_owned() } else { known.join(", ") };
+        let hint = if FEATURES.contains(&scheme) {
+            format!("; enable the feature `{scheme}`")
+        } else {
+            String::new()
+        };
         Self::new(
             ErrorKind::UnknownScheme,
             format!(
-                "unknown driver scheme `{}` in connection string; this build has {}",
-                connection.scheme(),
-                known.join(", ")
+                "unknown driver scheme `{scheme}` in connection string; this build has {has}{hint}"
             ),
         )
     }

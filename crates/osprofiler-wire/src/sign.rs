@@ -178,6 +178,9 @@ impl HmacKeys {
     ///
     /// Says which check failed; for the operator's eyes only, a peer is told nothing.
     pub fn verify(&self, info: &[u8], hmac: &[u8]) -> Result<Verified<'_>, VerifyError> {
+        if self.0.is_empty() {
+            return Err(VerifyError::NoKeys);
+        }
         if info.len() > MAX_INFO_LEN {
             return Err(VerifyError::TooLong);
         }
@@ -224,6 +227,9 @@ pub enum VerifyError {
     /// Longer than [`MAX_INFO_LEN`].
     #[error("the packed context is longer than {MAX_INFO_LEN} bytes")]
     TooLong,
+    /// There are no keys at all: nothing is ever traced.
+    #[error("no key is configured, or profiling is not enabled")]
+    NoKeys,
     /// No key gives this signature.
     #[error("no configured key gives this signature")]
     Signature,
@@ -360,7 +366,8 @@ mod tests {
             assert_eq!(keys.verify(info, hmac.as_bytes()).unwrap_err(), VerifyError::Signature);
         }
         assert!(keys.verify(info, format!(" \t{} ", signed.hmac).as_bytes()).is_ok());
-        assert!(HmacKeys::default().verify(info, signed.hmac.as_bytes()).is_err());
+        let none = HmacKeys::default();
+        assert_eq!(none.verify(info, signed.hmac.as_bytes()).unwrap_err(), VerifyError::NoKeys);
         let long = vec![b'A'; MAX_INFO_LEN + 1];
         assert_eq!(keys.verify(&long, signed.hmac.as_bytes()).unwrap_err(), VerifyError::TooLong);
     }

@@ -133,6 +133,12 @@ pub use crate::trace::Trace;
 pub use crate::traced_impl::TracedImpl;
 
 /// The README's example compiles.
-#[cfg(all(doctest, feature = "tower", feature = "sqlite", feature = "macros"))]
+#[cfg(all(
+    doctest,
+    feature = "tower",
+    feature = "reqwest",
+    feature = "sqlite",
+    feature = "macros"
+))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

@@ -32,8 +32,8 @@ pub(crate) fn request(args: &RequestArgs) -> anyhow::Result<()> {
     let Awaited { report, settled } = await_trace(&args.store, profiler.base_id(), args.wait)?;
     if report.is_empty() {
         bail!(
-            "no record of trace `{}` has come to `{}` within {:?}; do the services accept this \
-             HMAC key, and write to this store?",
+            "no record of trace `{}` has come to `{}` within {:?}; are the services enabled, do \
+             they accept this HMAC key, and do they write to this store?",
             profiler.base_id(),
             args.store.connection()?,
             args.wait

@@ -185,6 +185,9 @@ impl Config {
         if !self.enabled {
             return Ok(Profiling { keys: KeyRing::default(), guard: None });
         }
+        if self.hmac_keys.first().is_none() {
+            log::warn!("profiling is enabled, but without `hmac_keys` nothing is ever traced");
+        }
         let connection = match &self.connection_string {
             Some(connection) => connection.clone(),
             None => default_connection_string().map_err(ConfigError::Connection)?,
