@@ -115,13 +115,23 @@ impl Drainer {
         let records = self.batch.len();
         match queue.try_send(Job::Batch(std::mem::take(&mut self.batch))) {
             Ok(()) => self.pass(records),
-            Err(TrySendError::Full(Job::Batch(batch))) => {
-                self.batch = batch;
+            Err(TrySendError::Full(job)) => {
+                self.take_back(job);
                 return false;
             }
-            Err(_) => state::count_dropped_by_failure(records),
+            // The deliverer is gone: an application's logger, say, panicked in it.
+            Err(TrySendError::Disconnected(job)) => {
+                self.take_back(job);
+                self.drop_batch();
+            }
         }
         true
+    }
+
+    fn take_back(&mut self, job: Job) {
+        if let Job::Batch(batch) = job {
+            self.batch = batch;
+        }
     }
 
     fn drop_batch(&mut self) {

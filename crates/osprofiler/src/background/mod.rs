@@ -82,7 +82,8 @@ pub(crate) fn wake() {
     tell(Command::Wake);
 }
 
-/// Delivers to another back end from now on; what was recorded until now goes to the one before.
+/// Delivers to another back end from now on; what was recorded until now goes to the one before, as
+/// far as that takes it.
 ///
 /// Returns when that is so. It is at once; the wait is bounded all the same.
 pub(crate) fn deliver_to(delivery: Delivery) {
