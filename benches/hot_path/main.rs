@@ -1,0 +1,14 @@
+//! The hot path against its peers: see the README beside.
+
+mod headers;
+mod libraries;
+mod off;
+
+use osprofiler_benches::{Group, run};
+
+/// In this order: what is off is measured before anything is switched on.
+const GROUPS: &[Group] = &[("off", off::run), ("headers", headers::run)];
+
+fn main() {
+    run(GROUPS, &[]);
+}
