@@ -3,11 +3,14 @@
 mod headers;
 mod libraries;
 mod off;
+mod on;
+mod threads;
 
 use osprofiler_benches::{Group, run};
 
 /// In this order: what is off is measured before anything is switched on.
-const GROUPS: &[Group] = &[("off", off::run), ("headers", headers::run)];
+const GROUPS: &[Group] =
+    &[("off", off::run), ("on", on::run), ("threads", threads::run), ("headers", headers::run)];
 
 fn main() {
     run(GROUPS, &[]);

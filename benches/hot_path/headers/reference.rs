@@ -6,13 +6,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use ring::hmac as ring_hmac;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha1::Sha1;
 use uuid::Uuid;
 
 /// Length of the JSON text of two UUIDs, and of its base64.
 const JSON_LEN: usize = 104;
 const INFO_LEN: usize = 140;
+
+/// What is around the ids, as they are spelt by every producer.
+const BEFORE_BASE_ID: &[u8] = b"{\"base_id\": \"";
+const BEFORE_PARENT_ID: &[u8] = b"\", \"parent_id\": \"";
+const AFTER: &[u8] = b"\"}";
 
 /// The two ids of a context, both UUIDs.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,9 +33,8 @@ impl Ids {
     }
 }
 
-/// As it is spelt on the wire.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// As a serializer sees it.
+#[derive(Serialize)]
 struct Packed<'a> {
     base_id: &'a str,
     parent_id: &'a str,
@@ -105,10 +109,12 @@ pub(super) struct Made {
 
 /// Packs and signs, with buffers on the stack.
 pub(super) fn make(mac: &impl Mac, ids: &Ids) -> Made {
-    let mut json = *b"{\"base_id\": \"------------------------------------\", \
-                      \"parent_id\": \"------------------------------------\"}";
+    let mut json = [0; JSON_LEN];
+    json[..13].copy_from_slice(BEFORE_BASE_ID);
     push_uuid(&ids.base_id, &mut json[13..49]);
+    json[49..66].copy_from_slice(BEFORE_PARENT_ID);
     push_uuid(&ids.parent_id, &mut json[66..102]);
+    json[102..].copy_from_slice(AFTER);
     let mut made = Made { info: [0; INFO_LEN], hmac: [0; 40] };
     URL_SAFE.encode_slice(json, &mut made.info).expect("it has the length of any two UUIDs");
     push_hex(&mac.tag(&made.info), &mut made.hmac);
@@ -122,9 +128,10 @@ pub(super) fn verify(mac: &impl Mac, info: &[u8], hmac: &[u8]) -> Option<Ids> {
     }
     let mut json = [0; JSON_LEN + 1];
     let len = URL_SAFE.decode_slice(info, &mut json).ok()?;
-    let packed: Packed<'_> = serde_json::from_slice(&json[..len]).ok()?;
-    let bytes = |id: &str| Some(*Uuid::try_parse_ascii(id.as_bytes()).ok()?.as_bytes());
-    Some(Ids { base_id: bytes(packed.base_id)?, parent_id: bytes(packed.parent_id)? })
+    let (base_id, rest) = json[..len].strip_prefix(BEFORE_BASE_ID)?.split_first_chunk::<36>()?;
+    let (parent_id, rest) = rest.strip_prefix(BEFORE_PARENT_ID)?.split_first_chunk::<36>()?;
+    let bytes = |id: &[u8; 36]| Some(*Uuid::try_parse_ascii(id).ok()?.as_bytes());
+    (rest == AFTER).then_some(Ids { base_id: bytes(base_id)?, parent_id: bytes(parent_id)? })
 }
 
 fn push_uuid(id: &[u8; 16], out: &mut [u8]) {

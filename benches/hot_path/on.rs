@@ -1,0 +1,132 @@
+//! Everything is traced, and the back end does nothing.
+//!
+//! What the caller pays is wall time on its thread, over bursts of whole requests. CPU in all is that
+//! and what the library's threads spend on it, to the end of the flush after the last burst.
+//! Between bursts everybody gets the same pause, so that no bounded queue overflows; a round of which
+//! anything was lost ends the program.
+
+use std::hint::black_box;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use osprofiler_benches::{Bench, Table, cpu, in_turn};
+
+use crate::libraries::{self, DEPTH, Library, VALUES, WIDTH};
+
+/// Records that fit into one of our rings, with a margin: a burst makes no more.
+pub(crate) const BURST_RECORDS: u64 = 400;
+
+/// Between bursts: longer than our drainer sleeps while there is work.
+pub(crate) const PAUSE: Duration = Duration::from_millis(30);
+
+/// Traces at the beginning of a burst that are not timed, since the caches are cold after the pause.
+pub(crate) const WARM_UP: u64 = 4;
+
+/// A trace of some shape.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape {
+    title: &'static str,
+    pub(crate) record: fn(&dyn Library),
+    pub(crate) points: u64,
+}
+
+pub(crate) const NESTED: Shape = Shape {
+    title: "on: empty, a root and 10 nested",
+    record: |library| library.nested(),
+    points: DEPTH + 1,
+};
+const WIDE: Shape = Shape {
+    title: "on: empty, a root and 100 side by side",
+    record: |library| library.wide(),
+    points: WIDTH + 1,
+};
+const WITH_ATTRIBUTES: Shape = Shape {
+    title: "on: three string attributes, a root and 10 nested",
+    record: |library| library.with_attributes(black_box(VALUES)),
+    points: DEPTH + 1,
+};
+
+pub(crate) fn run(bench: &mut Bench) {
+    let libraries = libraries::all();
+    let nested = race(bench, &libraries, NESTED);
+    bar(bench, &nested, "on_nested_caller", "caller ns", 0.65);
+    bar(bench, &nested, "on_nested_cpu", "CPU ns", 0.5);
+    race(bench, &libraries, WIDE);
+    let with_attributes = race(bench, &libraries, WITH_ATTRIBUTES);
+    bar(bench, &with_attributes, "on_attributes_caller", "caller ns", 0.5);
+    bar(bench, &with_attributes, "on_attributes_cpu", "CPU ns", 0.5);
+}
+
+fn bar(bench: &mut Bench, table: &Table, scenario: &'static str, column: &str, limit: f64) {
+    let (ours, fastrace) = (table.median("ours", column), table.median("fastrace", column));
+    bench.bar(scenario, ours, fastrace, limit);
+}
+
+fn race(bench: &Bench, libraries: &[Box<dyn Library>], shape: Shape) -> Table {
+    let bursts = bench.pick(25, 4);
+    let mut subjects: Vec<_> = libraries.iter().map(|library| &**library).collect();
+    let rows = in_turn(bench.pick(9, 3), &mut subjects, |library| round(*library, shape, bursts));
+    let mut table = Table::new(shape.title, ["caller ns", "CPU ns"]);
+    for (library, samples) in libraries.iter().zip(rows) {
+        table.add(library.name(), samples);
+    }
+    table.print();
+    table
+}
+
+/// Nanoseconds per point: of the caller, and of CPU in all.
+fn round(library: &dyn Library, shape: Shape, bursts: u64) -> [f64; 2] {
+    let traces = (BURST_RECORDS / 2 - WARM_UP * NESTED.points) / shape.points;
+    let mut timed = Duration::ZERO;
+    let spent_elsewhere =
+        elsewhere(library, bursts * (WARM_UP * NESTED.points + traces * shape.points), || {
+            for _ in 0..bursts {
+                timed += burst(library, shape, traces, || ());
+                thread::sleep(PAUSE);
+            }
+        });
+    let caller = per(timed, bursts * traces * shape.points);
+    [caller, caller + spent_elsewhere]
+}
+
+/// Records a few traces to warm up, calls `ready` and records so many more; how long these took.
+pub(crate) fn burst(
+    library: &dyn Library,
+    shape: Shape,
+    traces: u64,
+    ready: impl Fn(),
+) -> Duration {
+    let mut took = Duration::ZERO;
+    library.enter(&mut || {
+        for _ in 0..WARM_UP {
+            library.nested();
+        }
+        ready();
+        let start = Instant::now();
+        for _ in 0..traces {
+            (shape.record)(library);
+        }
+        took = start.elapsed();
+    });
+    took
+}
+
+/// CPU time per point of all threads of the process but this one, while `work` records so many
+/// points and until they are delivered. The threads of other libraries do not count.
+pub(crate) fn elsewhere(library: &dyn Library, points: u64, work: impl FnOnce()) -> f64 {
+    let delivered = library.delivered();
+    let spent =
+        || cpu::of_process().saturating_sub(cpu::of_thread() + libraries::cpu_of_others(library));
+    let before = spent();
+    work();
+    let after = library.delivered();
+    let spent = spent().saturating_sub(before);
+    if let (Some(before), Some(after)) = (delivered, after) {
+        assert_eq!(after - before, points, "{} lost points", library.name());
+    }
+    per(spent, points)
+}
+
+pub(crate) fn per(duration: Duration, points: u64) -> f64 {
+    duration.as_nanos() as f64 / points as f64
+}
