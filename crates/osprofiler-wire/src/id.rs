@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::{hex, json};
+
 /// Length of a UUID as text.
 pub const UUID_TEXT_LEN: usize = 36;
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
 /// Where the dashes of a UUID stand in its text.
 const DASHES: [usize; 4] = [8, 13, 18, 23];
+/// Where each byte of a UUID stands in its text.
+const PAIRS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
 
 /// The id of a trace (`base_id`) or of a point (`trace_id`, `parent_id`).
 ///
@@ -56,6 +59,24 @@ impl Id {
         Self(Repr::Uuid(bytes))
     }
 
+    /// Makes the id whose [`uuid_bytes`](Self::uuid_bytes) these are.
+    #[must_use]
+    pub const fn from_uuid_bytes(bytes: [u8; 16]) -> Self {
+        Self(Repr::Uuid(bytes))
+    }
+
+    /// Reads a UUID in canonical form.
+    pub(crate) fn from_uuid_text(text: &[u8; UUID_TEXT_LEN]) -> Option<Self> {
+        if DASHES.iter().any(|&at| text[at] != b'-') {
+            return None;
+        }
+        let mut digits = [[0; 2]; 16];
+        for (pair, at) in digits.iter_mut().zip(PAIRS) {
+            *pair = [text[at], text[at + 1]];
+        }
+        hex::decode(&digits).map(Repr::Uuid).map(Self)
+    }
+
     /// Returns the 16 bytes if this is a UUID in canonical form.
     #[must_use]
     pub fn uuid_bytes(&self) -> Option<[u8; 16]> {
@@ -75,14 +96,24 @@ impl Id {
             Repr::Text(text) => f(text),
         }
     }
+
+    /// Appends the id as a JSON string.
+    pub(crate) fn push_json(&self, out: &mut String) {
+        match &self.0 {
+            Repr::Uuid(_) => self.with_text(|text| {
+                out.push('"');
+                out.push_str(text);
+                out.push('"');
+            }),
+            Repr::Text(text) => json::push_str(out, text),
+        }
+    }
 }
 
 impl From<&str> for Id {
     fn from(text: &str) -> Self {
-        match parse_uuid(text.as_bytes()) {
-            Some(bytes) => Self(Repr::Uuid(bytes)),
-            None => Self(Repr::Text(text.into())),
-        }
+        let uuid = text.as_bytes().try_into().ok().and_then(Self::from_uuid_text);
+        uuid.unwrap_or_else(|| Self(Repr::Text(text.into())))
     }
 }
 
@@ -116,42 +147,13 @@ impl<'de> Deserialize<'de> for Id {
     }
 }
 
-fn uuid_text(bytes: &[u8; 16]) -> [u8; UUID_TEXT_LEN] {
+pub(crate) fn uuid_text(bytes: &[u8; 16]) -> [u8; UUID_TEXT_LEN] {
     let mut text = [b'-'; UUID_TEXT_LEN];
-    let mut at = 0;
-    for byte in bytes {
-        if DASHES.contains(&at) {
-            at += 1;
-        }
-        text[at] = HEX[usize::from(byte >> 4)];
-        text[at + 1] = HEX[usize::from(byte & 0x0f)];
-        at += 2;
+    for (at, [high, low]) in PAIRS.into_iter().zip(hex::encode(bytes)) {
+        text[at] = high;
+        text[at + 1] = low;
     }
     text
-}
-
-fn parse_uuid(text: &[u8]) -> Option<[u8; 16]> {
-    if text.len() != UUID_TEXT_LEN || DASHES.iter().any(|&at| text[at] != b'-') {
-        return None;
-    }
-    let mut bytes = [0; 16];
-    let mut at = 0;
-    for byte in &mut bytes {
-        if DASHES.contains(&at) {
-            at += 1;
-        }
-        *byte = (hex_digit(text[at])? << 4) | hex_digit(text[at + 1])?;
-        at += 2;
-    }
-    Some(bytes)
-}
-
-fn hex_digit(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
@@ -186,6 +188,17 @@ mod tests {
             prop_assert_eq!(&text[14..15], "4");
             prop_assert!("89ab".contains(&text[19..20]));
             prop_assert_eq!(Id::from(text.as_str()), Id::from_random(bits));
+        }
+
+        #[test]
+        fn what_nearly_is_a_uuid_comes_back(text in "[0-9a-gA-]{8}-[0-9a-f]{4}-[0-9a-f]{4}[-0][0-9a-f]{4}-[0-9a-g]{12}") {
+            let id = Id::from(text.as_str());
+            let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b'-').collect();
+            let canonical = digits.len() == 32
+                && text.as_bytes()[18] == b'-'
+                && digits.iter().all(|digit| b"0123456789abcdef".contains(digit));
+            prop_assert_eq!(id.uuid_bytes().is_some(), canonical);
+            prop_assert_eq!(id.to_string(), text);
         }
 
         #[test]

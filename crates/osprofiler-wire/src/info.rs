@@ -11,6 +11,9 @@ use serde_json::{Map, Value};
 
 use crate::json::{self, Key};
 
+/// Bytes that the first member makes room for, so that the usual few members take one allocation.
+const FIRST_CAPACITY: usize = 128;
+
 /// The caller's dictionary on a start or a stop, kept as JSON text.
 ///
 /// A value is turned into JSON when it is set, so that the caller keeps what it owns and nothing
@@ -26,15 +29,17 @@ use crate::json::{self, Key};
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Info {
-    /// The members of the object, without its braces.
-    members: String,
+    /// The JSON object without its closing brace; empty if nothing was set.
+    open: String,
+    /// The [`key_bit`] of each key that was set.
+    keys: u64,
 }
 
 impl Info {
     /// Makes an empty dictionary. Does not allocate.
     #[must_use]
     pub const fn new() -> Self {
-        Self { members: String::new() }
+        Self { open: String::new(), keys: 0 }
     }
 
     /// Reads a JSON object.
@@ -49,19 +54,20 @@ impl Info {
     /// Whether nothing was set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.members.is_empty()
+        self.open.is_empty()
     }
 
     /// Bytes that the dictionary takes as JSON; 0 if nothing was set.
     #[must_use]
     pub fn json_len(&self) -> usize {
-        if self.is_empty() { 0 } else { self.members.len() + "{}".len() }
+        if self.is_empty() { 0 } else { self.open.len() + "}".len() }
     }
 
     /// Sets `key` to `value`.
     ///
     /// A value without a JSON form, such as a map whose keys are not text, is recorded as a text
     /// that says so: profiling never fails its caller.
+    #[inline(always)]
     pub fn set<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
         self.set_with(key, |out| {
             if let Err(error) = json::push_value(out, value) {
@@ -77,6 +83,7 @@ impl Info {
     }
 
     /// [`set`](Self::set), for building in one expression.
+    #[inline(always)]
     #[must_use]
     pub fn with<T: Serialize + ?Sized>(mut self, key: &str, value: &T) -> Self {
         self.set(key, value);
@@ -93,7 +100,13 @@ impl Info {
     /// Takes over every key of `other`.
     pub fn merge(&mut self, other: &Info) {
         if self.is_empty() {
-            self.members.clone_from(&other.members);
+            self.clone_from(other);
+            return;
+        }
+        if self.keys & other.keys == 0 && !other.is_empty() {
+            self.open.push(',');
+            self.open.push_str(&other.open["{".len()..]);
+            self.keys |= other.keys;
             return;
         }
         let json = other.to_json();
@@ -105,7 +118,7 @@ impl Info {
     /// The dictionary as compact JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut out = String::with_capacity(self.members.len() + 2);
+        let mut out = String::with_capacity(self.open.len() + 2);
         self.push_json(&mut out);
         out
     }
@@ -126,27 +139,54 @@ impl Info {
     }
 
     pub(crate) fn push_json(&self, out: &mut String) {
-        out.push('{');
-        out.push_str(&self.members);
+        out.push_str(if self.is_empty() { "{" } else { &self.open });
         out.push('}');
     }
 
-    fn set_with(&mut self, key: &str, push: impl FnOnce(&mut String)) {
-        let before = self.members.len();
-        if before > 0 {
-            self.members.push(',');
+    /// [`push_json`](Self::push_json) of this dictionary with `key` set to `text`.
+    pub(crate) fn push_json_with(&self, out: &mut String, key: &str, text: &str) {
+        if self.may_hold(key) {
+            return self.clone().with(key, text).push_json(out);
         }
-        let key_from = self.members.len();
-        json::push_value(&mut self.members, key).expect("text has a JSON form");
-        self.members.push(':');
-        let key_to = self.members.len();
-        // The same text further up is this key, or one of a nested dictionary: rare, so the
-        // dictionary may be taken apart to find out.
-        let repeated = self.members[..before].contains(&self.members[key_from..key_to]);
-        push(&mut self.members);
+        out.push_str(&self.open);
+        push_key(out, self.is_empty(), key);
+        json::push_str(out, text);
+        out.push('}');
+    }
+
+    #[inline(always)]
+    fn set_with(&mut self, key: &str, push: impl FnOnce(&mut String)) {
+        let repeated = self.may_hold(key);
+        self.push_key(key);
+        push(&mut self.open);
         if repeated {
             *self = Self::of_members(&Members::read(&self.to_json()));
         }
+    }
+
+    #[inline(always)]
+    fn push_key(&mut self, key: &str) {
+        self.keys |= key_bit(key);
+        let first = self.is_empty();
+        if self.open.capacity() == 0 {
+            self.open = String::with_capacity(FIRST_CAPACITY);
+        }
+        push_key(&mut self.open, first, key);
+    }
+
+    /// Whether `key` may have been set; if not, it surely was not.
+    #[inline(always)]
+    fn may_hold(&self, key: &str) -> bool {
+        self.keys & key_bit(key) != 0 && self.names(key)
+    }
+
+    /// Whether this dictionary or a nested one has `key`.
+    #[cold]
+    fn names(&self, key: &str) -> bool {
+        let mut name = String::with_capacity(key.len() + 3);
+        json::push_str(&mut name, key);
+        name.push(':');
+        self.open.contains(&name)
     }
 
     /// Writes members, of a repeated key the last.
@@ -157,15 +197,28 @@ impl Info {
         lasting.reverse();
         let mut info = Self::new();
         for (key, value) in lasting {
-            if !info.members.is_empty() {
-                info.members.push(',');
-            }
-            json::push_value(&mut info.members, key).expect("text has a JSON form");
-            info.members.push(':');
-            json::push_value(&mut info.members, value).expect("JSON has a JSON form");
+            info.push_key(key);
+            json::push_value(&mut info.open, value).expect("JSON has a JSON form");
         }
         info
     }
+}
+
+/// Appends a key, for its value to follow.
+#[inline(always)]
+fn push_key(out: &mut String, first: bool, key: &str) {
+    out.push_str(if first { "{\"" } else { ",\"" });
+    json::push_inside(out, key);
+    out.push_str("\":");
+}
+
+/// One of 64 bits, the same for the same key. It comes of what is cheap to see: how a key begins and
+/// ends, and how long it is. The factors part the keys that often go together.
+#[inline(always)]
+fn key_bit(key: &str) -> u64 {
+    let ends = [key.as_bytes().first(), key.as_bytes().last()];
+    let [first, last] = ends.map(|end| end.map_or(0, |byte| u32::from(*byte)));
+    1_u64.rotate_left(first + 9 * last + 8 * u32::from(key.len() as u8))
 }
 
 /// The members of a JSON object, their values as text: of any depth, and as they were.
@@ -203,17 +256,19 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 
 impl From<Map<String, Value>> for Info {
     fn from(map: Map<String, Value>) -> Self {
-        let mut members = String::new();
-        json::push_value(&mut members, &map).expect("a map of values has a JSON form");
-        members.pop();
-        members.remove(0);
-        Self { members }
+        let mut info = Self::new();
+        if !map.is_empty() {
+            json::push_value(&mut info.open, &map).expect("a map of values has a JSON form");
+            info.open.pop();
+            info.keys = map.keys().fold(0, |keys, key| keys | key_bit(key));
+        }
+        info
     }
 }
 
 impl fmt::Debug for Info {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{{{}}}", self.members)
+        f.write_str(&self.to_json())
     }
 }
 
@@ -268,7 +323,78 @@ mod tests {
         assert_eq!(Value::from(info.to_map()), json!({"a": 1, "b": 2, "c": 3}));
     }
 
+    /// A dictionary as a list: the members in the order in which they were last set.
+    #[derive(Clone, Debug, Default)]
+    struct Model(Vec<(String, String)>);
+
+    impl Model {
+        fn set(&mut self, key: &str, json: String) {
+            self.0.retain(|(other, _)| other != key);
+            self.0.push((key.to_owned(), json));
+        }
+
+        fn to_json(&self) -> String {
+            let member = |(key, json): &(String, String)| format!("{}:{json}", json!(key));
+            format!("{{{}}}", self.0.iter().map(member).collect::<Vec<_>>().join(","))
+        }
+    }
+
+    /// Few keys, so that they repeat at every level, some in need of escapes.
+    fn keys() -> impl Strategy<Value = Vec<String>> {
+        proptest::collection::vec("[ab\"]{0,2}|host|description|密", 0..8)
+    }
+
+    fn built(keys: &[String]) -> (Info, Model) {
+        let (mut info, mut model) = (Info::new(), Model::default());
+        for (at, key) in keys.iter().enumerate() {
+            if at % 3 == 1 {
+                let before = info.clone();
+                model.set(key, before.to_json());
+                info.set_info(key, &before);
+            } else {
+                model.set(key, at.to_string());
+                info.set(key, &at);
+            }
+        }
+        (info, model)
+    }
+
     proptest! {
+        #[test]
+        fn members_are_in_the_order_in_which_they_were_last_set(keys in keys()) {
+            let (info, model) = built(&keys);
+            prop_assert_eq!(info.to_json(), model.to_json());
+            prop_assert_eq!(info.json_len(), if keys.is_empty() { 0 } else { model.to_json().len() });
+            prop_assert_eq!(Info::from_json(&info.to_json()).unwrap(), info);
+        }
+
+        #[test]
+        fn merging_is_setting_each_member(keys in keys(), others in keys()) {
+            let ((mut info, mut model), (other, members)) = (built(&keys), built(&others));
+            info.merge(&other);
+            for (key, json) in members.0 {
+                model.set(&key, json);
+            }
+            prop_assert_eq!(info.to_json(), model.to_json());
+            prop_assert_eq!(Info::from_json(&info.to_json()).unwrap(), info);
+        }
+
+        #[test]
+        fn what_is_written_with_a_member_is_what_would_be_set(keys in keys(), key in "host|a", text: String) {
+            let (info, _) = built(&keys);
+            let mut out = String::new();
+            info.push_json_with(&mut out, &key, &text);
+            prop_assert_eq!(out, info.with(&key, &text).to_json());
+        }
+
+        #[test]
+        fn a_map_is_a_dictionary_like_any_other(keys in keys()) {
+            let map: Map<_, _> = keys.into_iter().map(|key| (key, Value::Null)).collect();
+            let info = Info::from(map.clone());
+            prop_assert_eq!(&info, &Info::from_json(&Value::from(map).to_string()).unwrap());
+            prop_assert_eq!(info.is_empty(), info == Info::new());
+        }
+
         #[test]
         fn any_keys_and_values_come_back(pairs in proptest::collection::vec((".*", ".*"), 0..8)) {
             let mut info = Info::new();

@@ -49,6 +49,7 @@
 //! assert!(record.to_json().starts_with(r#"{"name":"db-start","base_id":"7d28af6a-"#));
 //! ```
 
+mod hex;
 pub mod id;
 pub mod info;
 pub mod json;

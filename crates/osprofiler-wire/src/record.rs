@@ -103,20 +103,19 @@ impl Record {
             out.push_str(source);
             return;
         }
-        out.push_str("{\"name\":");
-        push_str(out, &self.name);
-        out.pop();
+        out.push_str("{\"name\":\"");
+        json::push_inside(out, &self.name);
         out.push_str(self.phase.suffix());
         out.push_str("\",\"base_id\":");
-        self.base_id.with_text(|id| push_str(out, id));
+        self.base_id.push_json(out);
         out.push_str(",\"trace_id\":");
-        self.trace_id.with_text(|id| push_str(out, id));
+        self.trace_id.push_json(out);
         out.push_str(",\"parent_id\":");
-        self.parent_id.with_text(|id| push_str(out, id));
+        self.parent_id.push_json(out);
         out.push_str(",\"timestamp\":\"");
-        fmt::write(out, format_args!("{}", self.timestamp)).expect("a string takes any text");
+        self.timestamp.push_text(out);
         out.push_str("\",\"info\":");
-        self.info_with_host().push_json(out);
+        self.info.push_json_with(out, "host", &self.origin.host);
         out.push_str(",\"project\":");
         push_optional(out, self.origin.project.as_deref());
         out.push_str(",\"service\":");
@@ -159,13 +158,9 @@ fn one_line(json: &str) -> Cow<'_, str> {
     if json.contains(['\n', '\r']) { json.replace(['\n', '\r'], " ").into() } else { json.into() }
 }
 
-fn push_str(out: &mut String, text: &str) {
-    json::push_value(out, text).expect("text has a JSON form");
-}
-
 fn push_optional(out: &mut String, text: Option<&str>) {
     match text {
-        Some(text) => push_str(out, text),
+        Some(text) => json::push_str(out, text),
         None => out.push_str("null"),
     }
 }
@@ -489,6 +484,45 @@ mod tests {
         #[test]
         fn any_text_is_survived(text in ".*") {
             let _ = RecordView::parse(&text);
+        }
+
+        #[test]
+        fn a_record_is_what_serde_json_writes_of_its_fields(
+            name: String,
+            ids in any::<[Option<u128>; 3]>(),
+            text: String,
+            project: Option<String>,
+            micros in 0..=253_402_300_799_999_999_i64,
+            key in "host|a",
+        ) {
+            let [base_id, trace_id, parent_id] =
+                ids.map(|bits| bits.map_or_else(|| Id::from(&*text), Id::from_random));
+            let record = Record {
+                name: name.clone().into(),
+                phase: Phase::Start,
+                base_id,
+                trace_id,
+                parent_id,
+                timestamp: Timestamp::from_micros(micros),
+                info: Info::new().with(&key, &text),
+                origin: Arc::new(Origin {
+                    project: project.as_deref().map(Box::from),
+                    service: Some("api".into()),
+                    host: text.as_str().into(),
+                }),
+                source: None,
+            };
+            let json = format!(
+                r#"{{"name":{},"base_id":{},"trace_id":{},"parent_id":{},"timestamp":{},"info":{},"project":{},"service":"api"}}"#,
+                json!(name + "-start"),
+                json!(record.base_id),
+                json!(record.trace_id),
+                json!(record.parent_id),
+                json!(record.timestamp.to_string()),
+                record.info_with_host().to_json(),
+                json!(project),
+            );
+            prop_assert_eq!(record.to_json(), json);
         }
 
         #[test]

@@ -76,14 +76,47 @@ impl Timestamp {
     }
 }
 
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Timestamp {
+    /// Appends the text that [`Display`](fmt::Display) writes.
+    pub(crate) fn push_text(self, out: &mut String) {
+        self.with_text(|text| out.push_str(text));
+    }
+
+    fn with_text<R>(self, f: impl FnOnce(&str) -> R) -> R {
         let seconds = self.0.div_euclid(MICROS_PER_SECOND);
         let micros = self.0.rem_euclid(MICROS_PER_SECOND);
         let (year, month, day) = civil_from_days(seconds.div_euclid(SECONDS_PER_DAY));
         let of_day = seconds.rem_euclid(SECONDS_PER_DAY);
         let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}")
+        if !(0..=9999).contains(&year) {
+            return f(&format!(
+                "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}"
+            ));
+        }
+        let mut text = *b"0000-00-00T00:00:00.000000";
+        for (at, two_digits) in [
+            (0, year / 100),
+            (2, year % 100),
+            (5, month),
+            (8, day),
+            (11, hour),
+            (14, minute),
+            (17, second),
+            (20, micros / 10_000),
+            (22, micros / 100 % 100),
+            (24, micros % 100),
+        ] {
+            let two_digits = two_digits as u8;
+            text[at] += two_digits / 10;
+            text[at + 1] += two_digits % 10;
+        }
+        f(std::str::from_utf8(&text).expect("digits are ASCII"))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.with_text(|text| f.write_str(text))
     }
 }
 
@@ -161,6 +194,17 @@ mod tests {
         ] {
             assert_eq!(Timestamp::from_micros(micros).to_string(), text);
             assert_eq!(Timestamp::parse(text), Some(Timestamp::from_micros(micros)));
+        }
+    }
+
+    #[test]
+    fn years_beyond_four_digits_are_written() {
+        for (micros, text) in [
+            (253_402_300_800_000_000, "10000-01-01T00:00:00.000000"),
+            (-62_167_219_200_000_000, "0000-01-01T00:00:00.000000"),
+            (-62_167_219_200_000_001, "-001-12-31T23:59:59.999999"),
+        ] {
+            assert_eq!(Timestamp::from_micros(micros).to_string(), text);
         }
     }
 
