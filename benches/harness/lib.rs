@@ -38,8 +38,8 @@ pub fn run(groups: &[Group], jobs: &[Job]) {
     let quick = args.iter().any(|arg| arg == "--quick");
     args.retain(|arg| arg != "--quick");
     for name in &args {
-        let known = groups.iter().any(|(group, _)| group == name);
-        assert!(known, "`{name}` is no group; there are {:?}", groups.iter().map(|(g, _)| g));
+        let known: Vec<_> = groups.iter().map(|(group, _)| *group).collect();
+        assert!(known.contains(&name.as_str()), "unknown group `{name}`; there are {known:?}");
     }
     let mut bench = Bench { quick, bars: Vec::new() };
     table::print_machine();

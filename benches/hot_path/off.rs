@@ -15,8 +15,8 @@ use osprofiler_benches::{Bench, Runner, Table, runner};
 
 use crate::libraries::{self, VALUES, Values, otel, work};
 
-pub(crate) const FLOOR: &str = "floor: call, thread-local read, branch";
-pub(crate) const OURS: [(&str, fn()); 3] = [
+const FLOOR: &str = "floor: call, thread-local read, branch";
+const OURS: [(&str, fn()); 3] = [
     ("ours: start and stop", start_and_stop),
     ("ours: guard", guard),
     ("ours: attribute", attribute),
@@ -142,14 +142,14 @@ fn never() {
 }
 
 #[inline(never)]
-fn start_and_stop() {
+pub(crate) fn start_and_stop() {
     profiler::start("point", ());
     work();
     profiler::stop(());
 }
 
 #[inline(never)]
-fn guard() {
+pub(crate) fn guard() {
     let _point = Trace::new("point", ());
     work();
 }
@@ -164,7 +164,7 @@ fn guard_with_info() {
 
 #[inline(never)]
 #[osprofiler::trace("point")]
-fn attribute() {
+pub(crate) fn attribute() {
     work();
 }
 

@@ -40,7 +40,7 @@ const WIDE: Shape = Shape {
     record: |library| library.wide(),
     points: WIDTH + 1,
 };
-const WITH_ATTRIBUTES: Shape = Shape {
+pub(crate) const WITH_ATTRIBUTES: Shape = Shape {
     title: "on: three string attributes, a root and 10 nested",
     record: |library| library.with_attributes(black_box(VALUES)),
     points: DEPTH + 1,
@@ -115,8 +115,9 @@ pub(crate) fn burst(
 /// points and until they are delivered. The threads of other libraries do not count.
 pub(crate) fn elsewhere(library: &dyn Library, points: u64, work: impl FnOnce()) -> f64 {
     let delivered = library.delivered();
-    let spent =
-        || cpu::of_process().saturating_sub(cpu::of_thread() + libraries::cpu_of_others(library));
+    let spent = || {
+        cpu::of_process().saturating_sub(cpu::of_thread() + libraries::cpu_of_others(Some(library)))
+    };
     let before = spent();
     work();
     let after = library.delivered();

@@ -8,6 +8,9 @@ pub(crate) mod spans;
 
 use std::hint::black_box;
 use std::sync::Once;
+use std::time::Duration;
+
+use osprofiler_benches::cpu;
 
 /// Points of a trace of which each is within the one before, besides the root.
 pub(crate) const DEPTH: u64 = 10;
@@ -77,12 +80,12 @@ pub(crate) fn install() {
     });
 }
 
-/// CPU time of the threads of all libraries but this one.
-pub(crate) fn cpu_of_others(library: &dyn Library) -> std::time::Duration {
-    let others = [ours::THREADS, fast::THREADS, otel::THREADS]
-        .into_iter()
-        .filter(|prefix| *prefix != library.threads());
-    osprofiler_benches::cpu::of_threads_named(&others.collect::<Vec<_>>())
+/// CPU time of the threads of all libraries but this one; of all, if there is none.
+pub(crate) fn cpu_of_others(library: Option<&dyn Library>) -> Duration {
+    let own = library.map(Library::threads);
+    let others = [ours::THREADS, fast::THREADS, otel::THREADS];
+    let others: Vec<_> = others.into_iter().filter(|prefix| Some(*prefix) != own).collect();
+    cpu::of_threads_named(&others)
 }
 
 /// What is traced.

@@ -12,6 +12,10 @@ impl Registry {
     pub(crate) fn new() -> Self {
         Self { dispatch: Dispatch::new(tracing_subscriber::registry()) }
     }
+
+    pub(crate) fn dispatch(&self) -> Dispatch {
+        self.dispatch.clone()
+    }
 }
 
 pub(crate) struct Bridge {

@@ -1,0 +1,180 @@
+//! Instruction counts of the short scenarios, and their allocations: a regression shows whatever the
+//! machine is doing.
+//!
+//! This program runs again under valgrind with two numbers of operations, and what is more in the
+//! longer run is divided by the number of operations more. The limits are a few instructions above
+//! what is counted on x86-64: who makes something faster lowers them, who makes it slower has a
+//! reason.
+
+use std::fs;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use osprofiler_benches::{Bench, start_job};
+
+use crate::libraries::{self, Library, fast, ours};
+use crate::{off, on};
+
+/// What is counted, and the greatest number of instructions per operation: on the caller's thread,
+/// and on all threads.
+struct Limit {
+    scenario: &'static str,
+    caller: u64,
+    all: u64,
+}
+
+/// Edit here.
+const LIMITS: &[Limit] = &[
+    Limit { scenario: "off: start and stop", caller: 14, all: 14 },
+    Limit { scenario: "off: guard", caller: 52, all: 52 },
+    Limit { scenario: "off: attribute", caller: 12, all: 12 },
+    Limit { scenario: "on: empty, nested", caller: 1_800, all: 2_400 },
+    Limit { scenario: "on: attributes, nested", caller: 9_500, all: 11_000 },
+];
+
+/// All that is off, one after the other.
+const OFF: &str = "off";
+
+/// Counted besides, for comparison.
+const PEERS: &[&str] = &["on: empty, nested (fastrace)", "on: attributes, nested (fastrace)"];
+
+pub(crate) fn run(bench: &mut Bench) {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        return bench.say("SKIPPED: instruction counts, for there is no valgrind");
+    }
+    let mut report = String::from(
+        "### instructions per operation\n\n|  | caller | limit | all threads | limit |\n\
+         |---|---:|---:|---:|---:|\n",
+    );
+    let mut over = Vec::new();
+    for Limit { scenario, caller: caller_limit, all: all_limit } in LIMITS {
+        let [caller, all] = count(scenario);
+        report += &format!("| {scenario} | {caller} | {caller_limit} | {all} | {all_limit} |\n");
+        if caller > *caller_limit || all > *all_limit {
+            over.push(scenario);
+        }
+    }
+    for scenario in bench.pick(PEERS, &[]) {
+        let [caller, all] = count(scenario);
+        report += &format!("| {scenario} | {caller} |  | {all} |  |\n");
+    }
+    bench.say(&report);
+    assert!(over.is_empty(), "more instructions than the limits say: {over:?}");
+    let [less, more] = runs(OFF).map(|count| allocations(OFF, count));
+    assert_eq!(less, more, "what is off allocates");
+    bench.say("What is off allocates nothing.");
+}
+
+/// The two numbers of operations, or of bursts.
+fn runs(scenario: &str) -> [u64; 2] {
+    if scenario.starts_with("off") { [1_000, 101_000] } else { [2, 12] }
+}
+
+/// Instructions per operation: on the caller's thread, and on all.
+fn count(scenario: &str) -> [u64; 2] {
+    let [less, more] = runs(scenario);
+    let (before, after) = (instructions(scenario, less), instructions(scenario, more));
+    let operations = (more - less) * operations_per_run(scenario);
+    [0, 1].map(|at| (after[at].saturating_sub(before[at]) + operations / 2) / operations)
+}
+
+/// Instructions of a run: of the caller's thread, and of all but the first, in which libraries find
+/// out about clocks for as long as that takes.
+fn instructions(scenario: &str, count: u64) -> [u64; 2] {
+    let folder = tempfile::tempdir().expect("a folder for what valgrind writes");
+    let out = format!("--callgrind-out-file={}", folder.path().join("out").display());
+    run_job(&["valgrind", "--tool=callgrind", "--separate-threads=yes", &out], scenario, count);
+    let (mut of_caller, mut of_all) = (0, 0);
+    for file in fs::read_dir(folder.path()).expect("what valgrind wrote") {
+        let text = fs::read_to_string(file.expect("a file").path()).expect("text");
+        let field = |key| text.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
+        let total = field("totals:").and_then(|total| total.parse().ok()).unwrap_or(0);
+        if field("thread:") != Some("1") {
+            of_all += total;
+        }
+        if text.contains(CALLER) {
+            of_caller += total;
+        }
+    }
+    assert!(of_caller > 0, "`{CALLER}` is nowhere to be found");
+    [of_caller, of_all]
+}
+
+/// Allocations of a run.
+fn allocations(scenario: &str, count: u64) -> u64 {
+    let wrapper = ["valgrind", "--tool=memcheck", "--leak-check=no", "--run-libc-freeres=no"];
+    let log = run_job(&wrapper, scenario, count);
+    // total heap usage: 1,234 allocs, 1,230 frees, 56,789 bytes allocated
+    let usage = log.split("total heap usage: ").nth(1).expect("valgrind's summary");
+    usage.split(" allocs").next().expect("a number").replace(',', "").parse().expect("a number")
+}
+
+fn run_job(wrapper: &[&str], scenario: &str, count: u64) -> String {
+    let job = start_job(wrapper, "count", &[scenario, &count.to_string()]);
+    let job = job.and_then(|mut job| job.output()).expect("valgrind");
+    let log = String::from_utf8_lossy(&job.stderr).into_owned();
+    assert!(job.status.success(), "{scenario}: {log}");
+    log
+}
+
+fn operations_per_run(scenario: &str) -> u64 {
+    if scenario.starts_with("off") { 1 } else { TRACES * on::NESTED.points }
+}
+
+/// Traces of a burst, which fits into a ring.
+const TRACES: u64 = on::BURST_RECORDS / 2 / on::NESTED.points;
+
+/// Between bursts: everything is slow under valgrind.
+const PAUSE: Duration = Duration::from_millis(150);
+
+/// Runs a scenario so often.
+pub(crate) fn job(args: &[String]) {
+    let (scenario, count) = (args[0].as_str(), args[1].parse().expect("a count"));
+    match scenario {
+        "off: start and stop" => on_a_thread(|| repeat(off::start_and_stop, count)),
+        "off: guard" => on_a_thread(|| repeat(off::guard, count)),
+        "off: attribute" => on_a_thread(|| repeat(off::attribute, count)),
+        OFF => {
+            let points = [off::start_and_stop, off::guard, off::attribute];
+            points.iter().for_each(|point| repeat(*point, count));
+        }
+        "on: empty, nested" => bursts(&ours::Ours::new(), on::NESTED, count),
+        "on: attributes, nested" => bursts(&ours::Ours::new(), on::WITH_ATTRIBUTES, count),
+        "on: empty, nested (fastrace)" => bursts(&fast::Fastrace, on::NESTED, count),
+        "on: attributes, nested (fastrace)" => bursts(&fast::Fastrace, on::WITH_ATTRIBUTES, count),
+        _ => panic!("unknown scenario `{scenario}`"),
+    }
+}
+
+fn bursts(library: &dyn Library, shape: on::Shape, count: u64) {
+    libraries::install();
+    library.nested();
+    let before = library.delivered();
+    on_a_thread(|| {
+        for _ in 0..count {
+            (0..TRACES).for_each(|_| (shape.record)(library));
+            thread::sleep(PAUSE);
+        }
+    });
+    let delivered = library.delivered().zip(before).map(|(after, before)| after - before);
+    assert_eq!(delivered, Some(count * TRACES * shape.points), "points were lost");
+}
+
+fn repeat(operation: fn(), count: u64) {
+    (0..count).for_each(|_| operation());
+}
+
+/// By this name the caller's thread is known.
+const CALLER: &str = "callers_thread";
+
+#[inline(never)]
+fn callers_thread(work: &(dyn Fn() + Sync)) {
+    work();
+}
+
+fn on_a_thread(work: impl Fn() + Sync) {
+    thread::scope(|scope| {
+        scope.spawn(|| callers_thread(&work));
+    });
+}
