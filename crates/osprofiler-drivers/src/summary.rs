@@ -3,10 +3,11 @@
 //! [`Summarizer`] is for a back end that reads all records in order to list traces. One that keeps
 //! a summary beside them merges the [`Tally`] of each batch into it instead.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use osprofiler_wire::{Id, Phase, Record, RecordView, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a list shows of a trace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -65,18 +66,49 @@ pub struct Root {
 }
 
 impl Root {
-    fn of(view: &RecordView<'_>) -> Self {
+    fn of_record(record: &Record) -> Self {
+        if let Some(source) = &record.source {
+            return RecordView::parse(source)
+                .map_or_else(|_| Self::default(), |v| Self::of_view(&v));
+        }
+        let text = |text: &str| Some(text.to_owned());
+        Self {
+            name: record.name.clone().into_owned(),
+            project: record.origin.project.as_deref().and_then(text),
+            service: record.origin.service.as_deref().and_then(text),
+            host: text(&record.origin.host),
+            request: request_of(&record.info.to_json()),
+        }
+    }
+
+    fn of_view(view: &RecordView<'_>) -> Self {
         let text = |text: &Option<_>| text.as_deref().map(str::to_owned);
-        let method = view.info_text(&["request", "method"]);
-        let path = view.info_text(&["request", "path"]);
         Self {
             name: view.name.clone().into_owned(),
             project: text(&view.project),
             service: text(&view.service),
             host: text(&view.host),
-            request: method.zip(path).map(|(method, path)| format!("{method} {path}")),
+            request: view.info.and_then(|info| request_of(info.get())),
         }
     }
+}
+
+/// Method and path of the request that an info tells of.
+fn request_of(info: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Info<'a> {
+        #[serde(borrow)]
+        request: Request<'a>,
+    }
+    #[derive(Deserialize)]
+    struct Request<'a> {
+        #[serde(borrow)]
+        method: Cow<'a, str>,
+        #[serde(borrow)]
+        path: Cow<'a, str>,
+    }
+    let Info { request: Request { method, path } } = serde_json::from_str(info).ok()?;
+    Some(format!("{method} {path}"))
 }
 
 fn as_text<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
@@ -139,7 +171,9 @@ impl Summarizer {
 /// Summarizes one trace, or the part of it that one batch holds.
 #[derive(Debug, Default)]
 pub(crate) struct TraceSummarizer {
-    points: HashMap<Id, PointState>,
+    /// What each record says of its point. Most traces are small: sorting them in the end costs
+    /// less than looking each point up.
+    points: Vec<(Id, PointState)>,
     first: Option<First>,
     started: Option<Timestamp>,
     ended: Option<Timestamp>,
@@ -150,6 +184,16 @@ struct PointState {
     started: bool,
     stopped: bool,
     failed: bool,
+}
+
+impl PointState {
+    fn merge(self, other: Self) -> Self {
+        Self {
+            started: self.started | other.started,
+            stopped: self.stopped | other.stopped,
+            failed: self.failed | other.failed,
+        }
+    }
 }
 
 /// The record that tells of the root, as far as is known.
@@ -169,6 +213,12 @@ pub(crate) struct Rank {
 }
 
 impl TraceSummarizer {
+    /// For that many records.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn with_capacity(records: usize) -> Self {
+        Self { points: Vec::with_capacity(records), ..Self::default() }
+    }
+
     pub(crate) fn add(&mut self, record: &Record) {
         let rank = Rank {
             is_stop: record.phase == Phase::Stop,
@@ -176,9 +226,7 @@ impl TraceSummarizer {
             is_nested: record.parent_id != record.base_id,
         };
         self.count(&record.trace_id, rank, || has_failed(record));
-        self.offer(rank, || {
-            RecordView::parse(&record.to_json()).map_or_else(|_| Root::default(), |v| Root::of(&v))
-        });
+        self.offer(rank, || Root::of_record(record));
     }
 
     pub(crate) fn add_view(&mut self, view: &RecordView<'_>) {
@@ -188,44 +236,53 @@ impl TraceSummarizer {
             is_nested: view.parent_id != view.base_id,
         };
         self.count(&view.trace_id, rank, || view.etype.is_some());
-        self.offer(rank, || Root::of(view));
+        self.offer(rank, || Root::of_view(view));
     }
 
     /// What these records add to the summary of their trace; `None` if there are none.
-    pub(crate) fn into_tally(self) -> Option<Tally> {
-        let count = |is: fn(&PointState) -> bool| {
-            self.points.values().filter(|point| is(point)).count() as u64
-        };
+    #[cfg(any(feature = "sqlite", test))]
+    pub(crate) fn into_tally(mut self) -> Option<Tally> {
+        let points = self.take_points();
+        self.tally(&points)
+    }
+
+    fn summary(mut self, base_id: Id) -> TraceSummary {
+        let points = self.take_points();
+        let unfinished = count(&points, |point| !point.stopped);
+        let tally = self.tally(&points).expect("a trace is known by a record");
+        TraceSummary { points: points.len() as u64, unfinished, ..tally.summary(base_id) }
+    }
+
+    /// The points, each once.
+    fn take_points(&mut self) -> Vec<PointState> {
+        self.points.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let records_of_point = self.points.chunk_by(|(a, _), (b, _)| a == b);
+        records_of_point
+            .map(|records| records.iter().map(|(_, state)| *state))
+            .map(|states| states.fold(PointState::default(), PointState::merge))
+            .collect()
+    }
+
+    fn tally(self, points: &[PointState]) -> Option<Tally> {
         Some(Tally {
             started: self.started?,
             ended: self.ended?,
-            starts: count(|point| point.started),
-            stops: count(|point| point.stopped),
-            errors: count(|point| point.failed),
+            starts: count(points, |point| point.started),
+            stops: count(points, |point| point.stopped),
+            errors: count(points, |point| point.failed),
             first: self.first?,
         })
-    }
-
-    fn summary(self, base_id: Id) -> TraceSummary {
-        let points = self.points.len() as u64;
-        let unfinished = self.points.values().filter(|point| !point.stopped).count() as u64;
-        let tally = self.into_tally().expect("a trace is known by a record");
-        TraceSummary { points, unfinished, ..tally.summary(base_id) }
     }
 
     fn count(&mut self, trace_id: &Id, rank: Rank, has_failed: impl FnOnce() -> bool) {
         self.started = Some(self.started.map_or(rank.at, |started| started.min(rank.at)));
         self.ended = self.ended.max(Some(rank.at));
-        let point = match self.points.get_mut(trace_id) {
-            Some(point) => point,
-            None => self.points.entry(trace_id.clone()).or_default(),
+        let state = PointState {
+            started: !rank.is_stop,
+            stopped: rank.is_stop,
+            failed: rank.is_stop && has_failed(),
         };
-        if rank.is_stop {
-            point.stopped = true;
-            point.failed |= has_failed();
-        } else {
-            point.started = true;
-        }
+        self.points.push((trace_id.clone(), state));
     }
 
     fn offer(&mut self, rank: Rank, root: impl FnOnce() -> Root) {
@@ -233,6 +290,10 @@ impl TraceSummarizer {
             self.first = Some(First { rank, root: root() });
         }
     }
+}
+
+fn count(points: &[PointState], is: fn(&PointState) -> bool) -> u64 {
+    points.iter().filter(|point| is(point)).count() as u64
 }
 
 fn has_failed(stop: &Record) -> bool {

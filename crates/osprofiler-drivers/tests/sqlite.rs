@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use common::{read, reader, record, writer};
 use osprofiler_drivers::{Error, ErrorKind, ListQuery};
-use osprofiler_wire::Info;
+use osprofiler_wire::{Info, Record};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -37,12 +37,15 @@ fn files_in(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_store_of_a_newer_version_is_refused_and_left_as_it_is() {
+fn a_store_of_another_version_is_refused_and_left_as_it_is() {
     let (_folder, path, connection) = store();
     writer(&connection).unwrap().write(&[record("b", 0)]).unwrap();
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", 2).unwrap();
-    for error in refused(&path, &connection) {
-        assert!(error.to_string().contains("version 2, expected 1"), "{error}");
+    for version in [1, 3] {
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", version).unwrap();
+        for error in refused(&path, &connection) {
+            let expected = format!("version {version}, expected 2");
+            assert!(error.to_string().contains(&expected), "{error}");
+        }
     }
 }
 
@@ -116,20 +119,28 @@ fn only_the_owner_can_read_what_is_made() {
 
 #[test]
 fn the_tables_are_those_of_the_docs() {
+    const UUID: &str = "7d28af6a-79ae-40f3-8a56-2a6e1c8f1e0c";
     let (_folder, path, connection) = store();
-    let records = [record("b", 0), record("b", 1)];
+    let records = [record("b", 0), record(UUID, 0), record("b", 1)];
     writer(&connection).unwrap().write(&records).unwrap();
     let db = Connection::open(&path).unwrap();
-    let chunk: Vec<u8> = db
-        .query_row(
-            "SELECT records FROM chunk JOIN trace ON trace.id = chunk.trace
-             WHERE base_id = 'b' ORDER BY chunk.id",
+    for (base_id, expected) in [
+        ("'b'", format!("{}\n{}\n", records[0].to_json(), records[2].to_json())),
+        (&format!("x'{}'", UUID.replace('-', "")), format!("{}\n", records[1].to_json())),
+    ] {
+        let chunk = db.query_row(
+            &format!(
+                "SELECT records, start, length
+                 FROM trace JOIN chunk ON chunk.trace = trace.id JOIN block ON block.id = chunk.block
+                 WHERE base_id = {base_id} ORDER BY block"
+            ),
             [],
-            |row| row.get(0),
-        )
-        .unwrap();
-    let lines = String::from_utf8(zstd::decode_all(&chunk[..]).unwrap()).unwrap();
-    assert_eq!(lines, format!("{}\n{}\n", records[0].to_json(), records[1].to_json()));
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        );
+        let (block, start, length): (Vec<u8>, usize, usize) = chunk.unwrap();
+        let lines = String::from_utf8(zstd::decode_all(&block[..]).unwrap()).unwrap();
+        assert_eq!(lines[start..start + length], expected);
+    }
     let docs = fs::read_to_string("../../docs/drivers.md").unwrap();
     let mut statements = db.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL").unwrap();
     let statements = statements.query_map([], |row| row.get::<_, String>(0)).unwrap();
@@ -139,52 +150,126 @@ fn the_tables_are_those_of_the_docs() {
     }
 }
 
+fn count(path: &Path, table: &str) -> usize {
+    let db = Connection::open(path).unwrap();
+    db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+}
+
 #[test]
 fn a_large_trace_is_stored_in_pieces() {
     let (_folder, path, connection) = store();
     let mut records: Vec<_> = (0..30).map(|at| record("b", at)).collect();
     for record in &mut records {
-        record.info = Info::new().with("text", &"x".repeat(100_000));
+        record.info = Info::new().with("text", &"x".repeat(40_000));
     }
-    writer(&connection).unwrap().write(&records).unwrap();
-    let chunks: usize = Connection::open(&path)
-        .unwrap()
-        .query_row("SELECT count(*) FROM chunk", [], |row| row.get(0))
-        .unwrap();
-    assert_eq!(chunks, 3, "3 MB in pieces of 1 MiB");
+    let mut writer = writer(&connection).unwrap();
+    writer.write(&records).unwrap();
+    assert_eq!(count(&path, "block"), 8, "1.2 MB, four records in each");
+    writer.write(&records).unwrap();
+    assert_eq!(count(&path, "block"), 8, "nothing is stored again");
     assert_eq!(read(&mut *reader(&connection).unwrap(), "b").unwrap().len(), 30);
 }
 
 #[test]
-fn damage_to_a_chunk_is_named_and_costs_nothing_else() {
+fn small_traces_of_a_batch_share_a_block() {
+    let (_folder, path, connection) = store();
+    let records: Vec<_> = (0..1000).map(|at| record(&format!("b{}", at % 100), at)).collect();
+    let mut writer = writer(&connection).unwrap();
+    writer.write(&records).unwrap();
+    assert_eq!((count(&path, "trace"), count(&path, "block")), (100, 2));
+    let mut reader = reader(&connection).unwrap();
+    for at in [0, 50, 99] {
+        let own: Vec<_> = records.iter().skip(at).step_by(100).map(Record::to_json).collect();
+        assert_eq!(read(&mut *reader, &format!("b{at}")).unwrap(), own);
+    }
+}
+
+#[test]
+fn what_is_deleted_is_in_no_block_and_what_is_beside_it_stays() {
+    let (_folder, path, connection) = store();
+    let batch = ["keep", "gone", "also gone"].map(|base_id| record(base_id, 0));
+    let mut writer = writer(&connection).unwrap();
+    writer.write(&batch).unwrap();
+    let lines = || -> String {
+        let db = Connection::open(&path).unwrap();
+        let block: Vec<u8> =
+            db.query_row("SELECT records FROM block", [], |row| row.get(0)).unwrap();
+        String::from_utf8(zstd::decode_all(&block[..]).unwrap()).unwrap()
+    };
+    assert!(lines().contains("gone"));
+    assert!(writer.delete(&"gone".into()).unwrap());
+    assert!(writer.delete(&"also gone".into()).unwrap());
+    assert!(!lines().contains("gone"));
+    assert_eq!(lines().trim(), batch[0].to_json());
+    assert_eq!(read(&mut *reader(&connection).unwrap(), "keep").unwrap().len(), 1);
+    assert!(writer.delete(&"keep".into()).unwrap());
+    assert_eq!(["trace", "chunk", "block"].map(|table| count(&path, table)), [0; 3]);
+}
+
+#[test]
+fn of_a_batch_that_comes_again_only_what_was_deleted_is_stored() {
+    let (_folder, path, connection) = store();
+    let batch = ["a", "b", "c"].map(|base_id| record(base_id, 0));
+    let mut writer = writer(&connection).unwrap();
+    writer.write(&batch).unwrap();
+    assert!(writer.delete(&"b".into()).unwrap());
+    for _ in 0..2 {
+        writer.write(&batch).unwrap();
+        assert_eq!(["trace", "chunk", "block"].map(|table| count(&path, table)), [3, 3, 2]);
+    }
+    let mut reader = reader(&connection).unwrap();
+    for (base_id, record) in ["a", "b", "c"].iter().zip(&batch) {
+        assert_eq!(read(&mut *reader, base_id).unwrap(), [record.to_json()]);
+    }
+    assert!(reader.list(&ListQuery::default()).unwrap().iter().all(|trace| trace.points == 1));
+}
+
+#[test]
+fn damage_to_a_block_is_named_and_costs_nothing_else() {
     let (_folder, path, connection) = store();
     let mut writer = writer(&connection).unwrap();
     for at in 0..3 {
-        writer.write(&[record("hurt", at), record("sound", at)]).unwrap();
+        writer.write(&[record("hurt", at), record("beside", at)]).unwrap();
+        writer.write(&[record("sound", at)]).unwrap();
     }
     let db = Connection::open(&path).unwrap();
-    let second = "id = (SELECT chunk.id FROM chunk JOIN trace ON trace.id = chunk.trace
-                        WHERE base_id = 'hurt' ORDER BY chunk.id LIMIT 1 OFFSET 1)";
+    let second = "id = (SELECT block FROM chunk JOIN trace ON trace.id = chunk.trace
+                        WHERE base_id = 'hurt' ORDER BY block LIMIT 1 OFFSET 1)";
     let damages = [
-        // A changed byte, a torn chunk, other bytes altogether.
-        "substr(records, 1, 30) || x'00' || substr(records, 32)",
-        "substr(records, 1, 20)",
-        "x'00'",
+        // A changed byte, a torn block, other bytes altogether.
+        "SET records = CAST(substr(records, 1, 30) || x'00' || substr(records, 32) AS BLOB)",
+        "SET records = CAST(substr(records, 1, 20) AS BLOB)",
+        "SET records = x'00'",
     ];
     for damage in damages {
-        db.execute(
-            &format!("UPDATE chunk SET records = CAST({damage} AS BLOB) WHERE {second}"),
-            [],
-        )
-        .unwrap();
+        db.execute(&format!("UPDATE block {damage} WHERE {second}"), []).unwrap();
         let mut reader = reader(&connection).unwrap();
-        let mut found = Vec::new();
-        let error = reader
-            .read(&"hurt".into(), &mut |json| found.push(json.to_owned()))
-            .expect_err("the damage is seen");
-        assert!(error.to_string().starts_with("1 of the 3 chunks of trace `hurt` in `"), "{error}");
-        assert_eq!(found, [record("hurt", 0).to_json(), record("hurt", 2).to_json()]);
+        for base_id in ["hurt", "beside"] {
+            let mut found = Vec::new();
+            let error = reader
+                .read(&base_id.into(), &mut |json| found.push(json.to_owned()))
+                .expect_err("the damage is seen");
+            let expected = format!("1 of the 3 chunks of trace `{base_id}` in `");
+            assert!(error.to_string().starts_with(&expected), "{error}");
+            assert_eq!(found, [record(base_id, 0).to_json(), record(base_id, 2).to_json()]);
+        }
         assert_eq!(read(&mut *reader, "sound").unwrap().len(), 3);
-        assert_eq!(reader.list(&ListQuery::default()).unwrap().len(), 2);
+        assert_eq!(reader.list(&ListQuery::default()).unwrap().len(), 3);
+    }
+    assert!(writer.delete(&"hurt".into()).unwrap(), "damage does not keep a trace");
+    let mut reader = reader(&connection).unwrap();
+    assert_eq!(read(&mut *reader, "hurt").unwrap(), [""; 0]);
+    assert!(read(&mut *reader, "beside").is_err(), "its second chunk is still missed");
+}
+
+#[test]
+fn places_outside_of_a_block_are_damage() {
+    let (_folder, path, connection) = store();
+    writer(&connection).unwrap().write(&[record("b", 0)]).unwrap();
+    let db = Connection::open(&path).unwrap();
+    for place in ["start = 1000000", "length = 1000000", "start = 9223372036854775807"] {
+        db.execute(&format!("UPDATE chunk SET {place}"), []).unwrap();
+        let error = read(&mut *reader(&connection).unwrap(), "b").unwrap_err();
+        assert!(error.to_string().starts_with("1 of the 1 chunks of trace `b`"), "{error}");
     }
 }

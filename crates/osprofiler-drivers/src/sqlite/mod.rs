@@ -11,8 +11,11 @@
 //! - It wants batches: per batch it waits for the disk, per trace in it two rows change.
 //! - Deleting frees the space for later traces; the file does not shrink.
 
+mod batch;
+mod blocks;
 mod reader;
 mod schema;
+mod summaries;
 mod writer;
 
 use std::borrow::Cow;

@@ -5,24 +5,20 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use osprofiler_wire::Timestamp;
-use rusqlite::{
-    Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, named_params,
-};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use super::{BUSY_TIMEOUT, error, not_sqlite};
-use crate::summary::{First, Rank, Root, Tally};
 use crate::{Error, ErrorKind};
 
 /// `PRAGMA application_id` of a store: `OSPr` in ASCII.
 const APPLICATION_ID: i32 = 0x4f53_5072;
 /// `PRAGMA user_version` of the tables below.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
 pub(super) const TABLES: &str = "
     CREATE TABLE trace (
         id INTEGER PRIMARY KEY,
-        base_id TEXT NOT NULL UNIQUE,
+        base_id ANY NOT NULL UNIQUE,
         started_us INTEGER NOT NULL,
         ended_us INTEGER NOT NULL,
         starts INTEGER NOT NULL,
@@ -39,13 +35,18 @@ pub(super) const TABLES: &str = "
     ) STRICT;
     CREATE INDEX trace_started ON trace (started_us);
     CREATE INDEX trace_failed ON trace (started_us) WHERE errors > 0;
-    CREATE TABLE chunk (
+    CREATE TABLE block (
         id INTEGER PRIMARY KEY,
-        trace INTEGER NOT NULL REFERENCES trace (id),
-        checksum INTEGER NOT NULL,
         records BLOB NOT NULL
     ) STRICT;
-    CREATE INDEX chunk_trace ON chunk (trace, checksum);
+    CREATE TABLE chunk (
+        trace INTEGER NOT NULL,
+        first_us INTEGER NOT NULL,
+        block INTEGER NOT NULL,
+        start INTEGER NOT NULL,
+        length INTEGER NOT NULL,
+        PRIMARY KEY (trace, first_us, block)
+    ) STRICT, WITHOUT ROWID;
 ";
 
 /// What a file is.
@@ -61,7 +62,7 @@ pub(super) enum Contents {
 ///
 /// # Errors
 ///
-/// If it is a store of a newer version, or not a store.
+/// If it is a store of another version, or not a store.
 pub(super) fn contents(db: &Connection, path: &Path) -> Result<Contents, Error> {
     // SQLite takes such a file for an empty one. (Its smallest page has 512 bytes.)
     if fs::metadata(path).is_ok_and(|file| (1..512).contains(&file.len())) {
@@ -128,79 +129,4 @@ fn use_wal(db: &Connection) -> rusqlite::Result<()> {
             result => return result,
         }
     }
-}
-
-/// Finds the summary of a trace, and the key of its row.
-pub(super) fn find_tally(db: &Connection, base_id: &str) -> rusqlite::Result<Option<(i64, Tally)>> {
-    db.prepare_cached("SELECT * FROM trace WHERE base_id = ?1")?
-        .query_row([base_id], |row| Ok((row.get("id")?, tally_of(row)?)))
-        .optional()
-}
-
-/// Reads the summary in a row of `trace`.
-pub(super) fn tally_of(row: &Row<'_>) -> rusqlite::Result<Tally> {
-    let at = |column| row.get(column).map(Timestamp::from_micros);
-    Ok(Tally {
-        started: at("started_us")?,
-        ended: at("ended_us")?,
-        starts: row.get("starts")?,
-        stops: row.get("stops")?,
-        errors: row.get("errors")?,
-        first: First {
-            rank: Rank {
-                is_stop: row.get("root_is_stop")?,
-                at: at("root_us")?,
-                is_nested: row.get("root_is_nested")?,
-            },
-            root: Root {
-                name: row.get("root_name")?,
-                project: row.get("root_project")?,
-                service: row.get("root_service")?,
-                host: row.get("root_host")?,
-                request: row.get("root_request")?,
-            },
-        },
-    })
-}
-
-/// Writes the summary of a trace, in place of the one it may have; gives the key of its row.
-pub(super) fn put_tally(db: &Connection, base_id: &str, tally: &Tally) -> rusqlite::Result<i64> {
-    let Tally { started, ended, starts, stops, errors, first: First { rank, root } } = tally;
-    db.prepare_cached(
-        "INSERT INTO trace (
-             base_id, started_us, ended_us, starts, stops, errors,
-             root_name, root_project, root_service, root_host, root_request,
-             root_us, root_is_stop, root_is_nested
-         ) VALUES (
-             :base_id, :started_us, :ended_us, :starts, :stops, :errors,
-             :root_name, :root_project, :root_service, :root_host, :root_request,
-             :root_us, :root_is_stop, :root_is_nested
-         ) ON CONFLICT (base_id) DO UPDATE SET
-             started_us = :started_us, ended_us = :ended_us,
-             starts = :starts, stops = :stops, errors = :errors,
-             root_name = :root_name, root_project = :root_project,
-             root_service = :root_service, root_host = :root_host,
-             root_request = :root_request, root_us = :root_us,
-             root_is_stop = :root_is_stop, root_is_nested = :root_is_nested
-         RETURNING id",
-    )?
-    .query_row(
-        named_params! {
-            ":base_id": base_id,
-            ":started_us": started.as_micros(),
-            ":ended_us": ended.as_micros(),
-            ":starts": starts,
-            ":stops": stops,
-            ":errors": errors,
-            ":root_name": root.name,
-            ":root_project": root.project,
-            ":root_service": root.service,
-            ":root_host": root.host,
-            ":root_request": root.request,
-            ":root_us": rank.at.as_micros(),
-            ":root_is_stop": rank.is_stop,
-            ":root_is_nested": rank.is_nested,
-        },
-        |row| row.get("id"),
-    )
 }

@@ -1,22 +1,19 @@
-use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use osprofiler_wire::{Id, Record};
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use zstd::bulk::Compressor;
-use zstd::zstd_safe::CParameter;
 
-use super::{BUSY_TIMEOUT, Store, error, schema};
-use crate::summary::{Tally, TraceSummarizer};
+use super::batch::Batch;
+use super::summaries::StoredId;
+use super::{BUSY_TIMEOUT, Store, blocks, error, schema};
 use crate::{Error, ErrorKind, Writer, files};
 
-/// Bytes of JSON lines after which a chunk is full, so that a large trace is read piece by piece.
-const FULL_CHUNK_LEN: usize = 1 << 20;
-/// Makes a tenth of the lines of a real trace (`docs/drivers.md`). Level 3 saves 3 % more in a fifth more time, level 5
-/// saves 6 % in four times the time.
-const COMPRESSION_LEVEL: i32 = 1;
+/// Pages (of 4 KiB) in the log after which they are moved into the store. The new ids of a batch are
+/// all over their index, so a page is moved for many batches at once.
+const CHECKPOINT_PAGES: u32 = 4000;
 
 pub(super) struct SqliteWriter {
     store: Store,
@@ -25,23 +22,8 @@ pub(super) struct SqliteWriter {
 
 impl SqliteWriter {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        let compressor = compressor().map_err(compression_error)?;
+        let compressor = blocks::compressor().map_err(compression_error)?;
         Ok(Self { store: Store::open(path, connect)?, compressor })
-    }
-
-    fn in_transaction<T>(
-        &mut self,
-        what: &str,
-        run: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
-    ) -> Result<T, Error> {
-        self.store.refresh()?;
-        Transaction::new(&mut self.store.db, TransactionBehavior::Immediate)
-            .and_then(|transaction| {
-                let done = run(&transaction)?;
-                transaction.commit()?;
-                Ok(done)
-            })
-            .map_err(|cause| error(&self.store.path, what, cause))
     }
 }
 
@@ -50,24 +32,21 @@ impl Writer for SqliteWriter {
         if records.is_empty() {
             return Ok(());
         }
+        let of_one_trace = |a: &Record, b: &Record| a.base_id == b.base_id;
+        let mut runs: Vec<&[Record]> = records.chunk_by(of_one_trace).collect();
+        // Stable: the records of a trace keep their order.
+        runs.sort_by(|a, b| a[0].base_id.cmp(&b[0].base_id));
+        let sorted: Vec<&Record> = runs.into_iter().flatten().collect();
+        let traces = sorted.chunk_by(|a, b| of_one_trace(a, b));
+        let compressor = &mut self.compressor;
         // Other processes are kept waiting only once all is ready.
-        let parts = parts_of(records, &mut self.compressor).map_err(compression_error)?;
-        self.in_transaction("write to", |transaction| {
-            parts.iter().try_for_each(|part| part.store(transaction))
-        })
+        let batch = Batch::pack(traces, compressor).map_err(compression_error)?;
+        in_transaction(&mut self.store, "write to", |db| batch.store(db, compressor))
     }
 
     fn delete(&mut self, base_id: &Id) -> Result<bool, Error> {
-        self.in_transaction("delete from", |transaction| {
-            let base_id = base_id.to_string();
-            transaction.execute(
-                "DELETE FROM chunk WHERE trace = (SELECT id FROM trace WHERE base_id = ?1)",
-                [&base_id],
-            )?;
-            let deleted =
-                transaction.execute("DELETE FROM trace WHERE base_id = ?1", [&base_id])?;
-            Ok(deleted > 0)
-        })
+        let compressor = &mut self.compressor;
+        in_transaction(&mut self.store, "delete from", |db| delete(db, base_id, compressor))
     }
 }
 
@@ -77,6 +56,7 @@ fn connect(path: &Path) -> Result<Connection, Error> {
         // Acknowledged means durable; what is deleted is gone.
         .and_then(|()| db.pragma_update(None, "synchronous", "full"))
         .and_then(|()| db.pragma_update(None, "secure_delete", true))
+        .and_then(|()| db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES))
         .map_err(|cause| error(path, "open", cause))?;
     schema::prepare(&mut db, path)?;
     Ok(db)
@@ -96,87 +76,39 @@ fn open_private(path: &Path) -> Result<Connection, Error> {
     .map_err(|cause| error(path, "open", cause))
 }
 
-fn compressor() -> io::Result<Compressor<'static>> {
-    let mut compressor = Compressor::new(COMPRESSION_LEVEL)?;
-    compressor.set_parameter(CParameter::ChecksumFlag(true))?;
-    Ok(compressor)
+/// Runs a transaction on the store that is at its path now.
+fn in_transaction<T>(
+    store: &mut Store,
+    what: &str,
+    run: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+) -> Result<T, Error> {
+    store.refresh()?;
+    Transaction::new(&mut store.db, TransactionBehavior::Immediate)
+        .and_then(|transaction| {
+            let done = run(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
+        })
+        .map_err(|cause| error(&store.path, what, cause))
 }
 
 fn compression_error(cause: io::Error) -> Error {
     Error::new(ErrorKind::Storage, "cannot compress records").with_source(cause)
 }
 
-/// What a batch holds of one trace, ready to be stored.
-struct Part {
-    base_id: Id,
-    tally: Tally,
-    /// Compressed JSON lines.
-    chunks: Vec<Vec<u8>>,
-}
-
-/// Separates a batch by trace, and what is of one trace into chunks.
-fn parts_of(records: &[Record], compressor: &mut Compressor<'_>) -> io::Result<Vec<Part>> {
-    let mut of_trace: HashMap<&Id, Vec<&Record>> = HashMap::new();
-    for record in records {
-        of_trace.entry(&record.base_id).or_default().push(record);
+/// Deletes a trace. Its lines are blanked out of blocks that hold those of other traces too.
+fn delete(
+    db: &Connection,
+    base_id: &Id,
+    compressor: &mut Compressor<'_>,
+) -> rusqlite::Result<bool> {
+    for chunk in blocks::chunks_of(db, base_id)? {
+        blocks::blank(db, &chunk, compressor)?;
     }
-    let mut lines = String::new();
-    of_trace
-        .into_iter()
-        .map(|(base_id, records)| {
-            let mut summarizer = TraceSummarizer::default();
-            let mut chunks = Vec::new();
-            for record in records {
-                summarizer.add(record);
-                record.push_json(&mut lines);
-                lines.push('\n');
-                if lines.len() >= FULL_CHUNK_LEN {
-                    chunks.push(compressor.compress(lines.as_bytes())?);
-                    lines.clear();
-                }
-            }
-            if !lines.is_empty() {
-                chunks.push(compressor.compress(lines.as_bytes())?);
-                lines.clear();
-            }
-            let tally = summarizer.into_tally().expect("a trace is known by a record");
-            Ok(Part { base_id: base_id.clone(), tally, chunks })
-        })
-        .collect()
-}
-
-impl Part {
-    fn store(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-        let base_id = self.base_id.to_string();
-        let tally = match schema::find_tally(transaction, &base_id)? {
-            Some((trace, _)) if self.is_stored(transaction, trace)? => return Ok(()),
-            Some((_, stored)) => stored.merge(self.tally.clone()),
-            None => self.tally.clone(),
-        };
-        let trace = schema::put_tally(transaction, &base_id, &tally)?;
-        let mut insert = transaction
-            .prepare_cached("INSERT INTO chunk (trace, checksum, records) VALUES (?1, ?2, ?3)")?;
-        for chunk in &self.chunks {
-            insert.execute(params![trace, checksum(chunk), chunk])?;
-        }
-        Ok(())
-    }
-
-    /// Whether this very part was stored before: its acknowledgement got lost.
-    fn is_stored(&self, transaction: &Transaction<'_>, trace: i64) -> rusqlite::Result<bool> {
-        let mut find = transaction.prepare_cached(
-            "SELECT 1 FROM chunk WHERE trace = ?1 AND checksum = ?2 AND records = ?3",
-        )?;
-        for chunk in &self.chunks {
-            if !find.exists(params![trace, checksum(chunk), chunk])? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-}
-
-/// The checksum of the lines, which ends a frame of `zstd` (RFC 8878, section 3.1.1).
-fn checksum(chunk: &[u8]) -> u32 {
-    chunk.last_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes))
+    db.execute(
+        "DELETE FROM chunk WHERE trace = (SELECT id FROM trace WHERE base_id = ?1)",
+        [StoredId::of(base_id)],
+    )?;
+    let deleted = db.execute("DELETE FROM trace WHERE base_id = ?1", [StoredId::of(base_id)])?;
+    Ok(deleted > 0)
 }
