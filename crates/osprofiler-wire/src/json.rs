@@ -1,7 +1,7 @@
 //! JSON the way Python writes it, and repair of what Python should not have written.
 
 use std::borrow::Cow;
-use std::fmt::{Display, Write as _};
+use std::fmt::{self, Display, Write as _};
 use std::io;
 
 use serde::{Deserialize, Serialize, Serializer};
@@ -201,7 +201,10 @@ impl<'a, 'o> Serializer for TextFirst<'a, 'o> {
     }
 
     fn collect_str<T: Display + ?Sized>(self, text: &T) -> serde_json::Result<()> {
-        self.rest().collect_str(text)
+        self.out.push('"');
+        write!(Inside(self.out), "{text}").map_err(serde::ser::Error::custom)?;
+        self.out.push('"');
+        Ok(())
     }
 
     hand_on! {
@@ -233,6 +236,16 @@ impl<'a, 'o> Serializer for TextFirst<'a, 'o> {
         serialize_struct(name: &'static str, len: usize) -> SerializeStruct;
         serialize_struct_variant(name: &'static str, index: u32, variant: &'static str, len: usize)
             -> SerializeStructVariant;
+    }
+}
+
+/// Takes what is displayed between the quotes of a string.
+struct Inside<'a>(&'a mut String);
+
+impl fmt::Write for Inside<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        push_inside(self.0, text);
+        Ok(())
     }
 }
 
@@ -391,8 +404,16 @@ mod tests {
             }
         }
 
+        impl Display for Failing {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text")?;
+                Err(fmt::Error)
+            }
+        }
+
         let mut out = String::from("before");
         assert!(push_value(&mut out, &Failing).is_err());
+        assert!(push_value(&mut out, &format_args!("{Failing}")).is_err());
         assert!(push_value(&mut out, &[Failing]).is_err());
         assert_eq!(out, "before");
     }
