@@ -41,7 +41,7 @@ impl TraceContext {
     #[must_use]
     pub fn pack(&self) -> String {
         match (self.base_id.uuid_bytes(), self.parent_id.uuid_bytes()) {
-            (Some(base_id), Some(parent_id)) => URL_SAFE.encode(two_uuids(&base_id, &parent_id)),
+            (Some(base_id), Some(parent_id)) => pack_two_uuids(&base_id, &parent_id),
             _ => self.pack_any(),
         }
     }
@@ -74,6 +74,18 @@ fn two_uuids(base_id: &[u8; 16], parent_id: &[u8; 16]) -> [u8; TWO_UUIDS_LEN] {
         rest = after;
     }
     json
+}
+
+fn pack_two_uuids(base_id: &[u8; 16], parent_id: &[u8; 16]) -> String {
+    let mut packed = [0; TWO_UUIDS_PACKED_LEN];
+    URL_SAFE
+        .encode_slice(two_uuids(base_id, parent_id), &mut packed)
+        .expect("the buffer has the length");
+    ascii(&packed)
+}
+
+fn ascii(text: &[u8]) -> String {
+    str::from_utf8(text).expect("base64 and hexadecimal are ASCII").to_owned()
 }
 
 /// Unpacks the JSON of two UUIDs; `None` if it is anything else.
@@ -135,8 +147,7 @@ impl HmacKey {
     #[must_use]
     pub fn sign(&self, context: &TraceContext) -> SignedContext {
         let info = context.pack();
-        let digits = hex::encode(&self.hmac(info.as_bytes()));
-        let hmac = str::from_utf8(digits.as_flattened()).expect("digits are ASCII").to_owned();
+        let hmac = ascii(hex::encode(&self.hmac(info.as_bytes())).as_flattened());
         SignedContext { info, hmac }
     }
 
