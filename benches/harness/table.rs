@@ -80,7 +80,7 @@ pub(crate) fn print_machine() {
         .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
         .map_or("unknown CPU", |(_, model)| model);
     let cores = thread::available_parallelism().map_or(0, usize::from);
-    println!("{model}, {cores} cores; {}", env!("CARGO_PKG_VERSION"));
+    println!("Measured on {model}, {cores} cores.");
 }
 
 /// Prints a line for each bar.

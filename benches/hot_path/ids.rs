@@ -1,5 +1,6 @@
 //! Ids: what one costs, and that no two are the same.
 
+use std::cell::Cell;
 use std::fs;
 use std::hint::black_box;
 use std::path::Path;
@@ -32,6 +33,9 @@ pub(crate) fn run(bench: &mut Bench) {
         &mut [
             runner(WITH, || profiler(black_box(None))),
             runner(WITHOUT, || profiler(black_box(Some(id.clone())))),
+            runner("floor: thread-local small generator", || {
+                black_box(small_id());
+            }),
             runner("uuid crate, version 4", || {
                 black_box(uuid::Uuid::new_v4());
             }),
@@ -48,6 +52,22 @@ pub(crate) fn run(bench: &mut Bench) {
     bench.bar("id", ours, GOAL, 1.0);
     bench.bar("id_to_uuid_crate", ours, table.median("uuid crate, version 4", "ns"), 1.0);
     assert_unique(bench);
+}
+
+thread_local! {
+    static STATE: Cell<u64> = const { Cell::new(0x7d28_af6a_79ae_40f3) };
+}
+
+/// Twice the smallest generator that is any good (SplitMix64).
+#[inline(never)]
+fn small_id() -> [u64; 2] {
+    [(); 2].map(|()| {
+        let state = STATE.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        STATE.set(state);
+        let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    })
 }
 
 /// In a process of its own: one that is to fork must have no other threads.

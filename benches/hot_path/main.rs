@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "a job prints what its parent is to read")]
 
 mod asynchronous;
+mod clocks;
 mod counts;
 mod headers;
 mod ids;
@@ -17,6 +18,7 @@ use osprofiler_benches::{Group, Job, run};
 /// In this order: what is off is measured before anything is switched on.
 const GROUPS: &[Group] = &[
     ("off", off::run),
+    ("clocks", clocks::run),
     ("on", on::run),
     ("async", asynchronous::run),
     ("threads", threads::run),

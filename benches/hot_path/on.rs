@@ -17,7 +17,10 @@ use crate::libraries::{self, DEPTH, Library, VALUES, WIDTH};
 pub(crate) const BURST_RECORDS: u64 = 400;
 
 /// Between bursts: longer than our drainer sleeps while there is work.
-pub(crate) const PAUSE: Duration = Duration::from_millis(30);
+const PAUSE: Duration = Duration::from_millis(30);
+
+/// How long the background may take.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Traces at the beginning of a burst that are not timed, since the caches are cold after the pause.
 pub(crate) const WARM_UP: u64 = 4;
@@ -63,7 +66,7 @@ fn bar(bench: &mut Bench, table: &Table, scenario: &'static str, column: &str, l
 }
 
 fn race(bench: &Bench, libraries: &[Box<dyn Library>], shape: Shape) -> Table {
-    let bursts = bench.pick(25, 4);
+    let bursts = bench.pick(20, 4);
     let mut subjects: Vec<_> = libraries.iter().map(|library| &**library).collect();
     let rows = in_turn(bench.pick(9, 3), &mut subjects, |library| round(*library, shape, bursts));
     let mut table = Table::new(shape.title, ["caller ns", "CPU ns"]);
@@ -77,16 +80,48 @@ fn race(bench: &Bench, libraries: &[Box<dyn Library>], shape: Shape) -> Table {
 /// Nanoseconds per point: of the caller, and of CPU in all.
 fn round(library: &dyn Library, shape: Shape, bursts: u64) -> [f64; 2] {
     let traces = (BURST_RECORDS / 2 - WARM_UP * NESTED.points) / shape.points;
+    let points = WARM_UP * NESTED.points + traces * shape.points;
     let mut timed = Duration::ZERO;
-    let spent_elsewhere =
-        elsewhere(library, bursts * (WARM_UP * NESTED.points + traces * shape.points), || {
-            for _ in 0..bursts {
-                timed += burst(library, shape, traces, || ());
-                thread::sleep(PAUSE);
-            }
-        });
+    let spent_elsewhere = elsewhere(library, bursts * points, |pause| {
+        for burst_number in 1..=bursts {
+            timed += burst(library, shape, traces, || ());
+            pause.after(burst_number * points);
+        }
+    });
     let caller = per(timed, bursts * traces * shape.points);
     [caller, caller + spent_elsewhere]
+}
+
+/// The pause between bursts.
+pub(crate) struct Pause<'a> {
+    library: Option<&'a dyn Library>,
+    delivered_before: u64,
+}
+
+impl<'a> Pause<'a> {
+    pub(crate) fn new(library: Option<&'a dyn Library>) -> Self {
+        let delivered_before = library.and_then(Library::delivered).unwrap_or(0);
+        Self { library, delivered_before }
+    }
+
+    /// Sleeps, and goes on doing so if the machine is too busy for the background to have taken so
+    /// many points by then.
+    pub(crate) fn after(&self, points: u64) {
+        thread::sleep(PAUSE);
+        let expected = self.delivered_before + points;
+        let deadline = Instant::now() + PATIENCE;
+        while self.library.and_then(Library::arrived).is_some_and(|arrived| arrived < expected) {
+            assert!(Instant::now() < deadline, "points were lost");
+            thread::sleep(PAUSE / 30);
+        }
+    }
+
+    /// Waits until all is delivered, and panics if that is not so many points.
+    pub(crate) fn end(&self, points: u64) {
+        let delivered = self.library.and_then(Library::delivered);
+        let delivered = delivered.map(|delivered| delivered - self.delivered_before);
+        assert!(delivered.is_none_or(|delivered| delivered == points), "points were lost");
+    }
 }
 
 /// Records a few traces to warm up, calls `ready` and records so many more; how long these took.
@@ -113,19 +148,13 @@ pub(crate) fn burst(
 
 /// CPU time per point of all threads of the process but this one, while `work` records so many
 /// points and until they are delivered. The threads of other libraries do not count.
-pub(crate) fn elsewhere(library: &dyn Library, points: u64, work: impl FnOnce()) -> f64 {
-    let delivered = library.delivered();
-    let spent = || {
-        cpu::of_process().saturating_sub(cpu::of_thread() + libraries::cpu_of_others(Some(library)))
-    };
+pub(crate) fn elsewhere(library: &dyn Library, points: u64, work: impl FnOnce(&Pause<'_>)) -> f64 {
+    let pause = Pause::new(Some(library));
+    let spent = || cpu::of_process() - cpu::of_thread() - libraries::cpu_of_others(Some(library));
     let before = spent();
-    work();
-    let after = library.delivered();
-    let spent = spent().saturating_sub(before);
-    if let (Some(before), Some(after)) = (delivered, after) {
-        assert_eq!(after - before, points, "{} lost points", library.name());
-    }
-    per(spent, points)
+    work(&pause);
+    pause.end(points);
+    per(spent().saturating_sub(before), points)
 }
 
 pub(crate) fn per(duration: Duration, points: u64) -> f64 {

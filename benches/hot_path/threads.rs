@@ -8,7 +8,7 @@ use std::time::Duration;
 use osprofiler_benches::{Bench, Table, in_turn};
 
 use crate::libraries::{self, Library};
-use crate::on::{self, BURST_RECORDS, NESTED, PAUSE};
+use crate::on::{self, BURST_RECORDS, NESTED};
 
 const ONE: &str = "one thread, ns";
 const TWO: &str = "two threads, ns";
@@ -21,7 +21,7 @@ const SLOWER: f64 = 2.0 / 1.8;
 
 pub(crate) fn run(bench: &mut Bench) {
     let libraries = libraries::all();
-    let bursts = bench.pick(25, 4);
+    let bursts = bench.pick(20, 4);
     let mut subjects: Vec<_> = libraries.iter().map(|library| &**library).collect();
     let rows = in_turn(bench.pick(9, 3), &mut subjects, |library| {
         [1, 2].map(|threads| round(*library, threads, bursts))
@@ -41,29 +41,39 @@ pub(crate) fn run(bench: &mut Bench) {
 fn round(library: &dyn Library, threads: usize, bursts: u64) -> f64 {
     let traces = BURST_RECORDS / 2 / NESTED.points;
     let timed = traces - on::WARM_UP;
+    let points = threads as u64 * traces * NESTED.points;
     let nanos = AtomicU64::new(0);
-    let start = Barrier::new(threads);
+    // The threads, and this one, which makes the pauses.
+    let turn = Barrier::new(threads + 1);
     let ready: Vec<AtomicUsize> = (0..bursts).map(|_| AtomicUsize::new(0)).collect();
-    let count = threads as u64 * bursts;
-    on::elsewhere(library, count * traces * NESTED.points, || {
+    let run = || {
+        for ready in &ready {
+            let took = on::burst(library, NESTED, timed, || wait_for_all(ready, threads));
+            nanos.fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
+            turn.wait();
+            turn.wait();
+        }
+    };
+    on::elsewhere(library, bursts * points, |pause| {
         thread::scope(|scope| {
             for _ in 0..threads {
-                scope.spawn(|| {
-                    for ready in &ready {
-                        start.wait();
-                        let together = || {
-                            ready.fetch_add(1, Ordering::AcqRel);
-                            while ready.load(Ordering::Acquire) < threads {
-                                std::hint::spin_loop();
-                            }
-                        };
-                        let took = on::burst(library, NESTED, timed, together);
-                        nanos.fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
-                        thread::sleep(PAUSE);
-                    }
-                });
+                scope.spawn(run);
+            }
+            for burst in 1..=bursts {
+                turn.wait();
+                pause.after(burst * points);
+                turn.wait();
             }
         });
     });
-    on::per(Duration::from_nanos(nanos.into_inner()), count * timed * NESTED.points)
+    let timed_points = bursts * threads as u64 * timed * NESTED.points;
+    on::per(Duration::from_nanos(nanos.into_inner()), timed_points)
+}
+
+/// Spins until all threads are here: a barrier would wake them one after the other.
+fn wait_for_all(ready: &AtomicUsize, threads: usize) {
+    ready.fetch_add(1, Ordering::AcqRel);
+    while ready.load(Ordering::Acquire) < threads {
+        std::hint::spin_loop();
+    }
 }
