@@ -50,6 +50,7 @@
 //! ```
 
 mod hex;
+mod hmac;
 pub mod id;
 pub mod info;
 pub mod json;

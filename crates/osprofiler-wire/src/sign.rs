@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Map, Value};
-use sha1::Sha1;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::hmac::{HMAC_LEN, PreparedKey};
 use crate::id::{UUID_TEXT_LEN, uuid_text};
 use crate::json::push_python_str;
 use crate::{Id, hex};
@@ -23,9 +22,6 @@ pub const TRACE_HMAC_HEADER: &str = "X-Trace-HMAC";
 /// Length in bytes beyond which a packed context is refused before any work. Ours take 140; ids of
 /// other producers may be long, but have no reason to be longer than this.
 pub const MAX_INFO_LEN: usize = 16 * 1024;
-
-/// Length of a signature: that of the digest of SHA-1.
-const HMAC_LEN: usize = 20;
 
 /// What travels to a callee: the trace, and the point that becomes the callee's parent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,8 +118,7 @@ impl fmt::Debug for SignedContext {
 pub struct HmacKey(Arc<Prepared>);
 
 struct Prepared {
-    /// The state of the HMAC after the key, so that a signature does not start from it each time.
-    mac: Hmac<Sha1>,
+    key: PreparedKey,
     secret: Zeroizing<Box<str>>,
 }
 
@@ -132,7 +127,7 @@ impl HmacKey {
     #[must_use]
     pub fn new(secret: &str) -> Self {
         Self(Arc::new(Prepared {
-            mac: Hmac::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length"),
+            key: PreparedKey::new(secret.as_bytes()),
             secret: Zeroizing::new(secret.into()),
         }))
     }
@@ -153,7 +148,7 @@ impl HmacKey {
 
     /// The signature of a packed context: HMAC-SHA1.
     fn hmac(&self, info: &[u8]) -> [u8; HMAC_LEN] {
-        self.0.mac.clone().chain_update(info).finalize().into_bytes().into()
+        self.0.key.sign(info)
     }
 }
 
