@@ -82,13 +82,9 @@ pub(crate) fn add_point(
         Body::Async => {
             let block = async_block(&output, block);
             quote! {{
-                ::osprofiler::__private::traced_from_now(
-                    #name,
-                    ::osprofiler::__private::start_info(#info),
-                    async move #block,
-                    #inspect,
-                )
-                .await
+                ::osprofiler::__private::begin(#name, #info)
+                    .of(async move #block, #inspect)
+                    .await
             }}
         }
         Body::Future(points) => {

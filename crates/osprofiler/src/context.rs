@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use osprofiler_wire::{HmacKey, Id, SignedContext, Timestamp, TraceContext};
+use osprofiler_wire::{HmacKey, Id, SignedContext, TraceContext};
 
 use crate::local::clock::Anchor;
-use crate::local::ids;
+use crate::local::ids::{self, PointId};
+use crate::losses::Losses;
 
 /// The context of one request: the trace, the HMAC key in force, and where in the trace we are.
 ///
@@ -16,15 +18,55 @@ use crate::local::ids;
 #[derive(Clone)]
 pub struct Profiler {
     trace: Arc<TraceState>,
+    parent: Place,
+    place: Place,
+    // Ids of these two.
     parent_id: Id,
     id: Id,
 }
 
+/// Where in its trace a profiler or a point stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// At its root.
+    Base,
+    /// Where it entered this process: under the caller's point, or at its root as well.
+    Entry,
+    /// At a point that this process made.
+    Point(PointId),
+}
+
 /// What is the same for all points of a trace in this process.
-struct TraceState {
+pub(crate) struct TraceState {
     base_id: Id,
+    entry_id: Id,
     key: HmacKey,
     anchor: Anchor,
+    /// Which of the process's traces it is, counted from 1.
+    serial: u64,
+    pub(crate) losses: Losses,
+}
+
+impl TraceState {
+    pub(crate) fn base_id(&self) -> &Id {
+        &self.base_id
+    }
+
+    pub(crate) fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    pub(crate) fn anchor(&self) -> &Anchor {
+        &self.anchor
+    }
+
+    pub(crate) fn id_of(&self, place: Place) -> Id {
+        match place {
+            Place::Base => self.base_id.clone(),
+            Place::Entry => self.entry_id.clone(),
+            Place::Point(point) => point.to_id(),
+        }
+    }
 }
 
 impl Profiler {
@@ -33,20 +75,29 @@ impl Profiler {
     ///
     /// Nothing is attached yet, see [`attach`](Self::attach).
     pub fn new(hmac_key: impl Into<HmacKey>, base_id: Option<Id>, parent_id: Option<Id>) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         ids::check_fork();
-        let base_id = base_id.unwrap_or_else(ids::fresh);
-        let id = parent_id.unwrap_or_else(|| base_id.clone());
-        Self {
-            parent_id: base_id.clone(),
-            id,
-            trace: Arc::new(TraceState { base_id, key: hmac_key.into(), anchor: Anchor::now() }),
-        }
+        let base_id = base_id.unwrap_or_else(|| PointId::fresh().to_id());
+        let trace = TraceState {
+            entry_id: parent_id.unwrap_or_else(|| base_id.clone()),
+            base_id,
+            key: hmac_key.into(),
+            anchor: Anchor::now(),
+            serial: NEXT.fetch_add(1, Ordering::Relaxed),
+            losses: Losses::default(),
+        };
+        Self::at(Arc::new(trace), Place::Base, Place::Entry)
+    }
+
+    /// The context at a place of a trace.
+    pub(crate) fn at(trace: Arc<TraceState>, parent: Place, place: Place) -> Self {
+        Self { parent, place, parent_id: trace.id_of(parent), id: trace.id_of(place), trace }
     }
 
     /// The id of the trace.
     #[must_use]
     pub fn base_id(&self) -> &Id {
-        &self.trace.base_id
+        self.trace.base_id()
     }
 
     /// The id of the point around the current one.
@@ -79,13 +130,16 @@ impl Profiler {
         self.hmac_key().sign(&self.context())
     }
 
-    pub(crate) fn timestamp(&self) -> Timestamp {
-        self.trace.anchor.timestamp()
+    pub(crate) fn trace(&self) -> &Arc<TraceState> {
+        &self.trace
     }
 
-    /// The same trace, elsewhere in it.
-    pub(crate) fn below(&self, parent_id: Id, id: Id) -> Self {
-        Self { trace: self.trace.clone(), parent_id, id }
+    pub(crate) fn parent(&self) -> Place {
+        self.parent
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        self.place
     }
 }
 

@@ -9,11 +9,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use osprofiler_wire::{Id, Info};
+use osprofiler_wire::Info;
 use pin_project_lite::pin_project;
 
-use crate::context::Profiler;
-use crate::local::scope::{ClosedBy, Scope};
+use crate::local::scope::Scope;
 use crate::local::slot;
 use crate::{IntoInfo, outcome, state};
 
@@ -70,14 +69,15 @@ pub trait TraceExt: Future + Sized {
     /// # }
     /// ```
     fn in_profiler(self) -> InProfiler<Self> {
-        InProfiler::new(self, slot::with(|scope| scope.profiler()))
+        InProfiler::new(self, slot::with(|scope| scope.fork()))
     }
 }
 
 impl<F: Future> TraceExt for F {}
 
 /// A scope that a future carries; none if nothing is traced.
-struct Carried(Option<Box<Scope>>);
+#[derive(Default)]
+pub(crate) struct Carried(Option<Box<Scope>>);
 
 /// Puts back what was in the slot, and takes the scope along.
 struct Installed<'a> {
@@ -92,6 +92,11 @@ impl Drop for Installed<'_> {
 }
 
 impl Carried {
+    /// A point that begins now, in a scope of its own under the point that is current.
+    pub(crate) fn begin(name: Cow<'static, str>, info: Info) -> Self {
+        Self(slot::with(|scope| scope.fork()).map(|scope| scope.begin(name, info)))
+    }
+
     /// Runs `f` with the scope installed. If `f` panics, the scope is carried on all the same.
     fn run<R>(&mut self, f: impl FnOnce() -> R) -> R {
         // Nothing is carried into a thread that traces nothing: the usual case.
@@ -103,29 +108,21 @@ impl Carried {
         f()
     }
 
-    /// Closes what is open and lets the scope go.
-    fn end(&mut self) {
-        if self.0.is_some() {
-            self.run(slot::clear);
-            self.0 = None;
+    /// Closes the point that the future is, if it is one, and lets the scope go.
+    fn end(&mut self, info: Info) {
+        if let Some(mut scope) = self.0.take() {
+            // Nothing is in the slot meanwhile: what a notifier does now is not recorded.
+            slot::without(|| scope.end(info));
         }
     }
 }
 
 /// Ends what a dropped future carries, even if the future panics as it goes.
-struct Ending<'a> {
-    carried: &'a mut Carried,
-    /// The point of the future, if it was not ready yet.
-    cancelled: Option<Id>,
-}
+struct Ending<'a>(&'a mut Carried);
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        if let Some(id) = self.cancelled.take() {
-            let info = Info::new().with("cancelled", &true);
-            self.carried.run(|| slot::with(|scope| scope.close(&id, info)));
-        }
-        self.carried.end();
+        self.0.end(Info::new().with("cancelled", &true));
     }
 }
 
@@ -143,15 +140,15 @@ pin_project! {
     impl<F> PinnedDrop for InProfiler<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let ending = Ending { carried: this.carried, cancelled: None };
-            ending.carried.run(|| this.future.set(None));
+            let ending = Ending(this.carried);
+            ending.0.run(|| this.future.set(None));
         }
     }
 }
 
 impl<F> InProfiler<F> {
-    pub(crate) fn new(future: F, profiler: Option<Profiler>) -> Self {
-        let scope = profiler.filter(|_| state::is_enabled()).map(Scope::boxed);
+    pub(crate) fn new(future: F, scope: Option<Box<Scope>>) -> Self {
+        let scope = scope.filter(|_| state::is_enabled());
         Self { future: Some(future), carried: Carried(scope) }
     }
 }
@@ -163,7 +160,7 @@ impl<F: Future> Future for InProfiler<F> {
         let mut this = self.project();
         let future = this.future.as_mut().as_pin_mut().expect("it is there until it is dropped");
         let output = ready!(this.carried.run(|| future.poll(cx)));
-        this.carried.end();
+        this.carried.end(Info::new());
         Poll::Ready(output)
     }
 }
@@ -207,38 +204,98 @@ impl<T, C: FnOnce(&T) -> Info> Inspect<T> for C {
     }
 }
 
-/// What a point is to begin with. Taken apart at the first poll.
-struct Begin<I, C> {
-    name: Cow<'static, str>,
-    info: I,
-    inspect: C,
+pin_project! {
+    /// A future that is a point from when it was made until it is ready or dropped; or, if nothing
+    /// is traced, just a future.
+    #[doc(hidden)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Begun<F, C> {
+        // Empty once it is dropped, which is done within the point.
+        #[pin]
+        future: Option<F>,
+        carried: Carried,
+        inspect: Option<C>,
+    }
+
+    impl<F, C> PinnedDrop for Begun<F, C> {
+        #[inline]
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            // Not traced: whatever goes on around it goes on.
+            if this.carried.0.is_some() {
+                let ending = Ending(this.carried);
+                ending.0.run(|| this.future.set(None));
+            }
+        }
+    }
+}
+
+impl<F, C> Begun<F, C> {
+    #[inline]
+    pub(crate) fn new(future: F, carried: Carried, inspect: C) -> Self {
+        Self { future: Some(future), carried, inspect: Some(inspect) }
+    }
+
+    /// A point in a scope of its own under `profiler`; `make` makes the future within it.
+    #[cfg(feature = "tower")]
+    pub(crate) fn under(
+        profiler: &crate::Profiler,
+        name: &'static str,
+        info: Info,
+        inspect: C,
+        make: impl FnOnce() -> F,
+    ) -> Self {
+        crate::local::ids::check_fork();
+        let mut carried = Carried(Some(Scope::boxed(profiler).begin(name.into(), info)));
+        let future = carried.run(make);
+        Self::new(future, carried, inspect)
+    }
+}
+
+impl<F: Future, C: Inspect<F::Output>> Future for Begun<F, C> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let future = this.future.as_pin_mut().expect("it is there until it is dropped");
+        if this.carried.0.is_none() {
+            return future.poll(cx);
+        }
+        poll_traced(future, this.carried, this.inspect, cx)
+    }
+}
+
+#[cold]
+fn poll_traced<F: Future, C: Inspect<F::Output>>(
+    future: Pin<&mut F>,
+    carried: &mut Carried,
+    inspect: &mut Option<C>,
+    cx: &mut Context<'_>,
+) -> Poll<F::Output> {
+    let (polled, info) = carried.run(|| {
+        let polled = catch_unwind(AssertUnwindSafe(|| future.poll(cx)));
+        let info = match &polled {
+            Ok(Poll::Pending) => None,
+            Ok(Poll::Ready(output)) => inspect.take().map(|inspect| inspect.inspect(output)),
+            Err(panic) => Some(outcome::panic_info(outcome::panic_message(&**panic))),
+        };
+        (polled, info)
+    });
+    if let Some(info) = info {
+        carried.end(info);
+    }
+    polled.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 pin_project! {
     /// A future that is a point; see [`TraceExt::trace`].
     #[must_use = "futures do nothing unless polled"]
     pub struct Traced<F, I, C = Silent> {
-        // Empty once it is dropped, which is done within the point.
+        // What the point begins with at the first poll.
+        begin: Option<(Cow<'static, str>, I)>,
         #[pin]
-        future: Option<F>,
-        // Until the first poll.
-        begin: Option<Begin<I, C>>,
-        // From the first poll on, if it is traced.
-        point: Option<(Id, C)>,
-        carried: Carried,
-    }
-
-    impl<F, I, C> PinnedDrop for Traced<F, I, C> {
-        fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
-            // Not traced: whatever goes on around it goes on.
-            if this.carried.0.is_none() {
-                return;
-            }
-            let cancelled = this.point.take().map(|(id, _)| id);
-            let ending = Ending { carried: this.carried, cancelled };
-            ending.carried.run(|| this.future.set(None));
-        }
+        begun: Begun<F, C>,
     }
 }
 
@@ -250,32 +307,7 @@ impl<F, I> Traced<F, I> {
 
 impl<F, I, C> Traced<F, I, C> {
     pub(crate) fn inspected(future: F, name: Cow<'static, str>, info: I, inspect: C) -> Self {
-        Self {
-            future: Some(future),
-            begin: Some(Begin { name, info, inspect }),
-            point: None,
-            carried: Carried(None),
-        }
-    }
-}
-
-impl<F, C> Traced<F, (), C> {
-    /// A point that begins at once, in a scope of its own under `profiler`; `make` makes the future
-    /// within it.
-    #[cfg(feature = "tower")]
-    pub(crate) fn begun(
-        profiler: Profiler,
-        name: &'static str,
-        info: Info,
-        inspect: C,
-        make: impl FnOnce() -> F,
-    ) -> Self {
-        let mut carried = Carried(Some(Scope::boxed(profiler)));
-        let (id, future) = carried.run(|| {
-            let id = slot::with(|scope| scope.start(name.into(), info, ClosedBy::Handle));
-            (id, make())
-        });
-        Self { future: Some(future), begin: None, point: id.map(|id| (id, inspect)), carried }
+        Self { begin: Some((name, info)), begun: Begun::new(future, Carried::default(), inspect) }
     }
 }
 
@@ -285,50 +317,19 @@ impl<F: Future, I: IntoInfo, C: Inspect<F::Output>> Future for Traced<F, I, C> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
-        if let Some(begin) = this.begin.take()
+        if let Some((name, info)) = this.begin.take()
             && slot::is_tracing()
         {
-            *this.point = open(begin, this.carried);
+            *this.begun.as_mut().project().carried = Carried::begin(name, info.into_info());
         }
-        let mut future =
-            this.future.as_mut().as_pin_mut().expect("it is there until it is dropped");
-        if this.point.is_none() {
-            return future.poll(cx);
-        }
-        let point = this.point;
-        let polled = this.carried.run(|| {
-            let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
-            if matches!(polled, Ok(Poll::Pending)) {
-                return polled;
-            }
-            if let Some((id, inspect)) = point.take() {
-                let info = match &polled {
-                    Ok(Poll::Ready(output)) => inspect.inspect(output),
-                    Err(panic) => outcome::panic_info(outcome::panic_message(&**panic)),
-                    Ok(Poll::Pending) => Info::new(),
-                };
-                slot::with(|scope| scope.close(&id, info));
-            }
-            polled
-        });
-        match polled {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(output)) => {
-                this.carried.end();
-                Poll::Ready(output)
-            }
-            Err(panic) => resume_unwind(panic),
-        }
+        this.begun.poll(cx)
     }
 }
 
-/// Starts the point in a scope of its own, under the point that is current.
-fn open<I: IntoInfo, C>(begin: Begin<I, C>, carried: &mut Carried) -> Option<(Id, C)> {
-    let Begin { name, info, inspect } = begin;
-    let info = info.into_info();
-    carried.0 = Some(Scope::boxed(slot::with(|scope| scope.profiler())?));
-    let id = carried.run(|| slot::with(|scope| scope.start(name, info, ClosedBy::Handle)))?;
-    Some((id, inspect))
+impl<F, C> fmt::Debug for Begun<F, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Begun")
+    }
 }
 
 impl<F, I, C> fmt::Debug for Traced<F, I, C> {

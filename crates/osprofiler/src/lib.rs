@@ -109,6 +109,7 @@ pub mod future;
 pub mod instrument;
 mod into_info;
 mod local;
+mod losses;
 pub mod notifier;
 mod outcome;
 pub mod profiler;

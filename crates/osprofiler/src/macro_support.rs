@@ -5,16 +5,12 @@
 //! autoref at which a trait is implemented wins, so the most telling one is put on the most
 //! references.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use osprofiler_wire::Id;
-use pin_project_lite::pin_project;
 
 use crate::IntoInfo;
-use crate::future::Traced;
+use crate::future::{Begun, Carried, Traced};
+use crate::local::ids::PointId;
 use crate::local::scope::ClosedBy;
 use crate::local::slot;
 use crate::outcome::{self, bounded};
@@ -29,7 +25,7 @@ pub use crate::traced_impl::inner;
 
 /// The point of a function that is about to run; none if nothing is traced.
 #[derive(Debug)]
-pub struct Entered(Option<Id>);
+pub struct Entered(Option<PointId>);
 
 /// Starts the point of a function.
 #[inline]
@@ -49,13 +45,13 @@ impl Entered {
     pub fn run<R>(self, body: impl FnOnce() -> R, inspect: impl FnOnce(&R) -> Info) -> R {
         match self.0 {
             None => body(),
-            Some(id) => run_traced(&id, body, inspect),
+            Some(id) => run_traced(id, body, inspect),
         }
     }
 }
 
 #[cold]
-fn run_traced<R>(id: &Id, body: impl FnOnce() -> R, inspect: impl FnOnce(&R) -> Info) -> R {
+fn run_traced<R>(id: PointId, body: impl FnOnce() -> R, inspect: impl FnOnce(&R) -> Info) -> R {
     let outcome = catch_unwind(AssertUnwindSafe(body));
     let info = match &outcome {
         Ok(result) => (|| inspect(result)).into_info(),
@@ -65,8 +61,40 @@ fn run_traced<R>(id: &Id, body: impl FnOnce() -> R, inspect: impl FnOnce(&R) -> 
     outcome.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-/// Makes the start info of a future now, because the future takes the arguments that it tells of.
-/// None if nothing is traced.
+/// Starts the point of a future that is polled at once; none if nothing is traced. It begins before
+/// the future is there, because that takes the arguments which the info tells of.
+#[inline]
+pub fn begin(name: &'static str, info: impl IntoInfo) -> Begin {
+    Begin(if slot::is_tracing() { begin_traced(name, info) } else { Carried::default() })
+}
+
+#[cold]
+fn begin_traced(name: &'static str, info: impl IntoInfo) -> Carried {
+    Carried::begin(name.into(), info.into_info())
+}
+
+/// A point that waits for its future; see [`begin`].
+pub struct Begin(Carried);
+
+impl Begin {
+    /// Makes it the point of this future.
+    #[inline]
+    pub fn of<F: Future, C: FnOnce(&F::Output) -> Info>(
+        self,
+        future: F,
+        inspect: C,
+    ) -> Begun<F, C> {
+        Begun::new(future, self.0, inspect)
+    }
+}
+
+impl fmt::Debug for Begin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Begin")
+    }
+}
+
+/// Makes the start info of a future that is polled later; see [`begin`]. None if nothing is traced.
 #[inline]
 pub fn start_info(info: impl IntoInfo) -> Option<Info> {
     slot::is_tracing().then(|| cold(|| info.into_info()))
@@ -85,56 +113,6 @@ pub fn traced<F: Future, C: FnOnce(&F::Output) -> Info>(
     inspect: C,
 ) -> Traced<F, Info, C> {
     Traced::inspected(future, name.into(), info.unwrap_or_default(), inspect)
-}
-
-/// Makes a point of a future that is polled at once: whether it is traced has shown already, and
-/// if not, the future stays as it is.
-#[inline]
-pub fn traced_from_now<F: Future, C: FnOnce(&F::Output) -> Info>(
-    name: &'static str,
-    info: Option<Info>,
-    future: F,
-    inspect: C,
-) -> FromNow<F, C> {
-    match info {
-        None => FromNow::Plain { future },
-        Some(info) => {
-            FromNow::Traced { future: Traced::inspected(future, name.into(), info, inspect) }
-        }
-    }
-}
-
-pin_project! {
-    /// A future, traced or not.
-    #[project = Projected]
-    #[must_use = "futures do nothing unless polled"]
-    pub enum FromNow<F, C> {
-        Plain {
-            #[pin]
-            future: F,
-        },
-        Traced {
-            #[pin]
-            future: Traced<F, Info, C>,
-        },
-    }
-}
-
-impl<F: Future, C: FnOnce(&F::Output) -> Info> Future for FromNow<F, C> {
-    type Output = F::Output;
-
-    #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        match self.project() {
-            Projected::Plain { future } => future.poll(cx),
-            Projected::Traced { future } => poll_traced(future, cx),
-        }
-    }
-}
-
-#[cold]
-fn poll_traced<F: Future>(future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
-    future.poll(cx)
 }
 
 /// Stands where it is never called, in an async block, and so tells the block what it returns.

@@ -33,7 +33,7 @@ impl Profiler {
     #[must_use = "dropped at once, it detaches at once"]
     pub fn attach(&self) -> Attached {
         ids::check_fork();
-        let scope = state::is_enabled().then(|| slot::push(Scope::boxed(self.clone())));
+        let scope = state::is_enabled().then(|| slot::push(Scope::boxed(self)));
         Attached { scope, _not_send: PhantomData }
     }
 }
@@ -93,7 +93,7 @@ pub fn init(
     let stays = slot::with(|scope| base_id.as_ref().is_none_or(|id| id == scope.base_id()));
     if stays != Some(true) {
         clean();
-        slot::swap(Some(Scope::boxed(Profiler::new(hmac_key, base_id, parent_id))));
+        slot::swap(Some(Scope::boxed(&Profiler::new(hmac_key, base_id, parent_id))));
     }
     get()
 }
@@ -198,7 +198,7 @@ impl Fork {
 
     /// Wraps a future: while it is polled, on whatever thread, that thread traces.
     pub fn scope<F: Future>(self, future: F) -> InProfiler<F> {
-        InProfiler::new(future, self.0)
+        InProfiler::new(future, self.0.as_ref().map(Scope::boxed))
     }
 }
 

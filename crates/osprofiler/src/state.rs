@@ -7,6 +7,8 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWrite
 
 use osprofiler_wire::{Origin, Record};
 
+use crate::losses::Counts;
+
 /// Where a point's records go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -53,12 +55,10 @@ static DELIVERED: AtomicU64 = AtomicU64::new(0);
 static DROPPED_NO_ROOM: AtomicU64 = AtomicU64::new(0);
 static DROPPED_FAILED: AtomicU64 = AtomicU64::new(0);
 
-pub(crate) fn route() -> Route {
-    match ROUTE.load(Ordering::Relaxed) {
-        route if route == Route::Closure as u8 => Route::Closure,
-        route if route == Route::Ring as u8 => Route::Ring,
-        _ => Route::Nowhere,
-    }
+/// Whether this is where records go.
+#[inline]
+pub(crate) fn is_route(route: Route) -> bool {
+    ROUTE.load(Ordering::Relaxed) == route as u8
 }
 
 pub(crate) fn set_notifier(notifier: Notifier) {
@@ -111,7 +111,7 @@ pub(crate) fn notify(record: &Record) {
     match called {
         Ok(()) => count_delivered(1),
         Err(panic) => {
-            count_dropped_by_failure(1);
+            count_dropped(Counts { failed: 1, ..Counts::default() });
             // What it holds may panic as it goes, and not only once.
             std::mem::forget(panic);
         }
@@ -167,14 +167,11 @@ pub(crate) fn count_delivered(records: usize) {
     DELIVERED.fetch_add(records as u64, Ordering::Relaxed);
 }
 
-pub(crate) fn count_dropped_by_failure(records: usize) {
-    DROPPED_FAILED.fetch_add(records as u64, Ordering::Relaxed);
-}
-
-pub(crate) fn count_dropped_without_room(records: usize) {
-    let before = DROPPED_NO_ROOM.fetch_add(records as u64, Ordering::Relaxed);
+pub(crate) fn count_dropped(counts: Counts) {
+    DROPPED_FAILED.fetch_add(counts.failed, Ordering::Relaxed);
+    let before = DROPPED_NO_ROOM.fetch_add(counts.no_room, Ordering::Relaxed);
     // A line whenever the number doubles: it is said, and the log is not flooded.
-    let dropped = before + records as u64;
+    let dropped = before + counts.no_room;
     if before.checked_ilog2() != dropped.checked_ilog2() {
         log::error!("records come faster than the back end takes them; {dropped} are lost so far");
     }

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::{fmt, thread};
 
-use osprofiler_wire::{Id, Info};
+use osprofiler_wire::Info;
 
 use crate::IntoInfo;
+use crate::local::ids::PointId;
 use crate::local::scope::ClosedBy;
 use crate::local::slot;
 
@@ -34,7 +35,7 @@ use crate::local::slot;
 #[must_use = "dropped at once, the point ends at once"]
 pub struct Trace {
     /// The open point, if there is one.
-    point: Option<Id>,
+    point: Option<PointId>,
     stop: Info,
     began_in_panic: bool,
     _not_send: PhantomData<*const ()>,
@@ -44,18 +45,23 @@ impl Trace {
     /// Starts a point under the current one, if this thread is tracing.
     #[inline]
     pub fn new(name: impl Into<Cow<'static, str>>, info: impl IntoInfo) -> Self {
-        let point =
-            if slot::is_tracing() { Self::start(name.into(), info.into_info()) } else { None };
+        if slot::is_tracing() { Self::start(name.into(), info.into_info()) } else { Self::of(None) }
+    }
+
+    #[inline]
+    fn start(name: Cow<'static, str>, info: Info) -> Self {
+        // With `()` known here to be empty, there is no info to pass on.
+        Self::of(if info.is_empty() { start(name) } else { start_with(name, info) })
+    }
+
+    #[inline]
+    fn of(point: Option<PointId>) -> Self {
         Self {
             began_in_panic: point.is_some() && thread::panicking(),
             point,
             stop: Info::new(),
             _not_send: PhantomData,
         }
-    }
-
-    fn start(name: Cow<'static, str>, info: Info) -> Option<Id> {
-        slot::with(|scope| scope.start(name, info, ClosedBy::Handle))
     }
 
     /// Adds to what the stop record will say. A key that is there is replaced.
@@ -73,7 +79,8 @@ impl Trace {
         }
     }
 
-    fn close(&mut self, id: &Id) {
+    #[inline(never)]
+    fn close(&mut self, id: PointId) {
         let mut info = std::mem::take(&mut self.stop);
         if thread::panicking() && !self.began_in_panic {
             info.merge(&crate::outcome::panic_info(""));
@@ -82,11 +89,19 @@ impl Trace {
     }
 }
 
+fn start(name: Cow<'static, str>) -> Option<PointId> {
+    slot::with(|scope| scope.start(name, Info::new(), ClosedBy::Handle))
+}
+
+fn start_with(name: Cow<'static, str>, info: Info) -> Option<PointId> {
+    slot::with(|scope| scope.start(name, info, ClosedBy::Handle))
+}
+
 impl Drop for Trace {
     #[inline]
     fn drop(&mut self) {
         if let Some(id) = self.point.take() {
-            self.close(&id);
+            self.close(id);
         }
     }
 }

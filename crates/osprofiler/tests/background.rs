@@ -1,7 +1,7 @@
 //! The notifier that hands batches to a driver: what arrives, and what does not when it fails.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -155,7 +155,8 @@ fn what_a_back_end_refuses_or_panics_at_is_dropped_and_counted() {
         record_points(&new_profiler(), 1);
         let _ = notifier::flush(LONG);
         assert_eq!(notifier::stats().delivered - before.delivered, 2);
-        assert_eq!(arrivals.try_iter().sum::<usize>(), 2);
+        // And the point that tells of the loss.
+        assert_eq!(arrivals.try_iter().sum::<usize>(), 2 + 2);
     }
     notifier::clear();
 }
@@ -163,11 +164,7 @@ fn what_a_back_end_refuses_or_panics_at_is_dropped_and_counted() {
 #[test]
 fn a_back_end_that_hangs_delays_nobody_and_memory_stays_bounded() {
     let _turn = turn();
-    let (release, hung): (_, Receiver<()>) = mpsc::channel();
-    deliver_to(move |_| {
-        let _ = hung.recv();
-        Ok(())
-    });
+    let (release, _gone) = deliver_to_one_that_hangs();
     let before = notifier::stats();
     let profiler = new_profiler();
     // Returns at all: the back end is let go further down only.
@@ -184,20 +181,23 @@ fn a_back_end_that_hangs_delays_nobody_and_memory_stays_bounded() {
     notifier::clear();
 }
 
-/// Delivers to a back end that takes nothing until the sender is dropped.
-fn deliver_to_one_that_hangs() -> mpsc::Sender<()> {
+/// Delivers to a back end that takes nothing until the sender is dropped. The receiver is disconnected
+/// once that is replaced and has taken all that it was given.
+fn deliver_to_one_that_hangs() -> (Sender<()>, Receiver<()>) {
     let (release, hung): (_, Receiver<()>) = mpsc::channel();
+    let (alive, gone) = mpsc::channel();
     deliver_to(move |_| {
+        let _alive = &alive;
         let _ = hung.recv();
         Ok(())
     });
-    release
+    (release, gone)
 }
 
 #[test]
 fn a_back_end_that_hangs_can_be_replaced() {
     let _turn = turn();
-    let _release = deliver_to_one_that_hangs();
+    let (release, gone) = deliver_to_one_that_hangs();
     let _ = notifier::flush(Duration::from_millis(1));
     record_points(&new_profiler(), 100_000);
     let (arrived, arrivals) = mpsc::channel();
@@ -215,12 +215,84 @@ fn a_back_end_that_hangs_can_be_replaced() {
     assert_eq!(ours, 10);
     assert_eq!(notifier::flush(LONG), Ok(()));
     notifier::clear();
+    drop(release);
+    assert_eq!(gone.recv_timeout(LONG), Err(RecvTimeoutError::Disconnected));
+}
+
+/// The numbers in the points named `dropped`, of each trace in turn.
+fn told(records: &[Record]) -> Vec<(Id, u64, u64)> {
+    let points = records.iter().filter(|record| record.name == "dropped");
+    points
+        .filter_map(|record| {
+            let info = record.info.to_map();
+            let count = |reason: &str| info.get("dropped")?[reason].as_u64();
+            Some((record.base_id.clone(), count("no_room")?, count("failed")?))
+        })
+        .collect()
+}
+
+#[test]
+fn what_is_dropped_is_told_in_its_trace() {
+    let _turn = turn();
+    let (release, hung): (_, Receiver<()>) = mpsc::channel();
+    let (arrived, arrivals) = mpsc::channel();
+    deliver_to(move |records| {
+        let _ = hung.recv();
+        arrived.send(records.to_vec()).unwrap();
+        Ok(())
+    });
+    let before = notifier::stats();
+    let (large, small, whole) = (new_profiler(), new_profiler(), new_profiler());
+    record_points(&whole, 1);
+    record_points(&large, 50_000);
+    record_points(&small, 10);
+    drop(release);
+    let _ = notifier::flush(LONG);
+    let lost = notifier::stats().dropped_no_room - before.dropped_no_room;
+    let records: Vec<_> = arrivals.try_iter().flatten().collect();
+    let kept = |profiler: &Profiler| {
+        let ours = records.iter().filter(|record| record.base_id == *profiler.base_id());
+        ours.filter(|record| record.name == "db").count() as u64
+    };
+    let expected = [(&large, 100_000), (&small, 20)]
+        .map(|(profiler, made)| (profiler.base_id().clone(), made - kept(profiler), 0));
+    assert_eq!(told(&records), expected);
+    assert_eq!(expected.iter().map(|(_, lost, _)| lost).sum::<u64>(), lost);
+    assert_eq!(kept(&whole), 2);
+    notifier::clear();
+}
+
+#[test]
+fn losses_are_told_once_the_back_end_is_back() {
+    let _turn = turn();
+    let mut failures = 2;
+    let (arrived, arrivals) = mpsc::channel();
+    deliver_to(move |records| {
+        if failures > 0 {
+            failures -= 1;
+            return Err(Error::new(ErrorKind::Storage, "on purpose"));
+        }
+        arrived.send(records.to_vec()).unwrap();
+        Ok(())
+    });
+    let profiler = new_profiler();
+    record_points(&profiler, 3);
+    // The first failure is that of the records, the second one that of telling so.
+    for _ in 0..2 {
+        let _ = notifier::flush(LONG);
+    }
+    let _ = notifier::flush(LONG);
+    let records: Vec<_> = arrivals.try_iter().flatten().collect();
+    assert_eq!(told(&records), [(profiler.base_id().clone(), 0, 6)]);
+    let times: Vec<_> = records.iter().map(|record| record.timestamp).collect();
+    assert_eq!(times[0], times[1], "it takes no time");
+    notifier::clear();
 }
 
 #[test]
 fn large_infos_are_bounded_as_well() {
     let _turn = turn();
-    let release = deliver_to_one_that_hangs();
+    let (release, _gone) = deliver_to_one_that_hangs();
     let before = notifier::stats();
     let profiler = new_profiler();
     let text = "x".repeat(1 << 20);
@@ -261,7 +333,7 @@ fn many_threads_lose_nothing_and_those_that_ended_are_bounded() {
     assert_eq!(notifier::flush(LONG), Ok(()));
     assert_eq!(notifier::stats().delivered - before.delivered, 15_000);
 
-    let release = deliver_to_one_that_hangs();
+    let (release, _gone) = deliver_to_one_that_hangs();
     let before = count(1500);
     let _ = notifier::flush(Duration::from_millis(500));
     drop(release);

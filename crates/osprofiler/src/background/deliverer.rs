@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 use std::time::Duration;
@@ -10,7 +11,10 @@ use std::time::Duration;
 use osprofiler_drivers::{Error, Writer};
 use osprofiler_wire::Record;
 
+use super::batch::Batch;
 use super::{Job, QUEUED_BATCHES, spawn};
+use crate::context::TraceState;
+use crate::losses::{self, Counts, Reason};
 use crate::state;
 
 /// How often a batch is offered to a back end that may be back soon.
@@ -28,15 +32,92 @@ pub(super) fn start(delivery: Delivery) -> Option<SyncSender<Job>> {
 }
 
 fn run(mut delivery: Delivery, jobs: &Receiver<Job>) {
+    let mut records = Records::default();
     for job in jobs {
         match job {
-            Job::Batch(batch) => {
-                delivery.deliver(&batch);
-                state::release(batch.iter().map(|record| record.info.json_len()).sum());
+            Job::Batch(mut batch) => {
+                let bytes = records.make(&mut batch);
+                delivery.deliver(&mut records);
+                state::release(bytes);
+            }
+            Job::TellLosses(traces) => {
+                records.make_losses(traces);
+                delivery.deliver(&mut records);
             }
             // Whoever waits may have given up.
             Job::Flush(done) => drop(done.send(())),
         }
+    }
+}
+
+/// What is written at once, and whose it is.
+#[derive(Default)]
+struct Records {
+    records: Vec<Record>,
+    /// Of each trace in turn: up to which record they are its, and what of them tells of losses.
+    traces: Vec<(usize, Arc<TraceState>, Counts)>,
+}
+
+impl Records {
+    /// Makes the records of a batch; gives the bytes that their infos take.
+    fn make(&mut self, batch: &mut Batch) -> usize {
+        self.clear();
+        let origin = state::origin();
+        let mut bytes = 0;
+        batch.for_each(&origin, |trace, record| {
+            bytes += record.info.json_len();
+            self.records.push(record);
+            self.belong_to(trace, Counts::default());
+        });
+        bytes
+    }
+
+    /// Makes the points that tell of losses.
+    fn make_losses(&mut self, traces: Vec<Arc<TraceState>>) {
+        self.clear();
+        let origin = state::origin();
+        for trace in traces {
+            let counts = trace.losses.take();
+            if counts != Counts::default() {
+                self.records.extend(losses::point(&trace, counts, &origin));
+                self.belong_to(&trace, counts);
+            }
+        }
+    }
+
+    /// How many of them the program made.
+    fn made(&self) -> usize {
+        let tell = self.traces.iter().any(|(_, _, told)| *told != Counts::default());
+        if tell { 0 } else { self.records.len() }
+    }
+
+    /// Says whose the records are that were added.
+    fn belong_to(&mut self, trace: &Arc<TraceState>, told: Counts) {
+        let to = self.records.len();
+        match self.traces.last_mut() {
+            Some((end, last, _)) if Arc::ptr_eq(last, trace) => *end = to,
+            _ => self.traces.push((to, trace.clone(), told)),
+        }
+    }
+
+    /// Counts them as dropped. What was to be told of losses is still to be told.
+    fn lose(&mut self) {
+        let mut from = 0;
+        for (to, trace, told) in self.traces.drain(..) {
+            if told == Counts::default() {
+                for record in &self.records[from..to] {
+                    losses::count(&trace, record.timestamp, Reason::Failed);
+                }
+            } else {
+                losses::give_back(&trace, told);
+            }
+            from = to;
+        }
+    }
+
+    fn clear(&mut self) {
+        self.records.clear();
+        self.traces.clear();
     }
 }
 
@@ -57,17 +138,20 @@ impl Delivery {
         Self { name, open, writer: None, failing: false }
     }
 
-    /// Writes a batch, or counts it as dropped.
-    fn deliver(&mut self, batch: &[Record]) {
-        match self.write_with_retries(batch) {
+    /// Writes records, or counts them as dropped.
+    fn deliver(&mut self, records: &mut Records) {
+        if records.records.is_empty() {
+            return;
+        }
+        match self.write_with_retries(&records.records) {
             Ok(()) => {
-                state::count_delivered(batch.len());
+                state::count_delivered(records.made());
                 if std::mem::take(&mut self.failing) {
                     log::info!("`{}` takes records again", self.name);
                 }
             }
             Err(failure) => {
-                state::count_dropped_by_failure(batch.len());
+                records.lose();
                 if !std::mem::replace(&mut self.failing, true) {
                     log::error!("`{}` failed, records are dropped: {failure}", self.name);
                 }

@@ -1,36 +1,57 @@
 //! The drainer: from rings to batches.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError};
 
-use osprofiler_wire::Record;
-use rtrb::Consumer;
+use std::time::{Duration, Instant};
 
+use super::batch::{Batch, Ring};
 use super::deliverer::{self, Delivery};
-use super::{BATCH_RECORDS, BUSY_INTERVAL, Command, IDLE_INTERVAL, Job, MAX_ENDED_RINGS};
-use crate::local::entry::Entry;
-use crate::state;
+use super::{
+    BATCH_RECORDS, BUSY_INTERVAL, Command, GATHERING, IDLE_INTERVAL, Job, MAX_ENDED_RINGS,
+    MAX_LOSSES, MIN_INTERVAL, WOKEN,
+};
+use crate::context::TraceState;
+use crate::local::clock::Calibration;
+use crate::losses::Reason;
+
+/// How full a ring should be when it is emptied: the fuller, the less often the drainer has to wake,
+/// and the less room there is for a burst.
+const AIM: f64 = 0.25;
 
 pub(super) fn run(inbox: &Receiver<Command>) {
+    let mut calibration = Calibration::start();
     let mut drainer = Drainer::default();
-    let mut busy = false;
+    let mut interval = IDLE_INTERVAL;
     loop {
-        match inbox.recv_timeout(if busy { BUSY_INTERVAL } else { IDLE_INTERVAL }) {
+        let waited = Instant::now();
+        match inbox.recv_timeout(interval) {
             Ok(command) => drainer.obey(command),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        busy = drainer.drain();
+        // Before looking: what comes later calls again.
+        WOKEN.store(false, Ordering::Relaxed);
+        interval = drainer.drain(waited.elapsed());
         drainer.forget_ended_rings();
+        if let Some(calibration) = &mut calibration {
+            calibration.refresh();
+        }
     }
 }
 
 /// It never waits for the deliverer: a back end that hangs can be replaced, and rings are adopted.
 #[derive(Default)]
 struct Drainer {
-    rings: Vec<Consumer<Entry>>,
+    rings: Vec<Ring>,
     /// Drained, and not yet in the queue.
-    batch: Vec<Record>,
+    batch: Batch,
+    /// Since when there is something in the batch.
+    gathering: Option<Instant>,
+    /// Traces whose losses are to be told.
+    losses: Vec<Arc<TraceState>>,
     /// To the deliverer of the current back end.
     queue: Option<SyncSender<Job>>,
     flushes: VecDeque<Flush>,
@@ -47,7 +68,12 @@ impl Drainer {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Wake => {}
-            Command::Adopt(ring) => self.rings.push(ring),
+            Command::TellLosses(trace) => {
+                if self.losses.len() < MAX_LOSSES {
+                    self.losses.push(trace);
+                }
+            }
+            Command::Adopt(ring) => self.rings.push(Ring::new(ring)),
             Command::Deliver(delivery, done) => {
                 self.replace_queue(delivery);
                 // Whoever waits may have given up.
@@ -64,43 +90,64 @@ impl Drainer {
     fn replace_queue(&mut self, delivery: Delivery) {
         // What is recorded meanwhile may go to either, else this might never end.
         for _ in 0..self.in_rings() / BATCH_RECORDS + 2 {
-            self.drain();
+            self.fill_batch();
+            self.offer_batch();
             self.drop_batch();
         }
+        self.offer_flushes();
         self.queue = deliverer::start(delivery);
     }
 
     /// Records that are in rings.
     fn in_rings(&self) -> usize {
-        self.rings.iter().map(Consumer::slots).sum()
+        self.rings.iter().map(Ring::len).sum()
     }
 
-    /// Moves what the rings hold into the queue as far as that has room; says whether there was
-    /// anything to do.
-    fn drain(&mut self) -> bool {
-        let mut any = false;
+    /// Empties the rings after so long a time, and queues the batch if it is due; gives the time
+    /// until the next time.
+    fn drain(&mut self, waited: Duration) -> Duration {
+        let mut fullest = 0.0;
         loop {
-            self.fill_batch();
-            any |= !self.batch.is_empty() || !self.flushes.is_empty();
-            let is_full = self.batch.len() == BATCH_RECORDS;
+            fullest = self.fill_batch().max(fullest);
+            let is_full = self.batch.is_full();
             // What comes while we are at it waits for the next time, else the inbox might.
-            if !self.offer_batch() || !is_full {
+            if !self.is_due() || !self.offer_batch() || !is_full {
                 break;
             }
         }
+        self.offer_losses();
         self.offer_flushes();
-        any
+        let stuck = self.batch.is_full() || !self.flushes.is_empty();
+        match self.gathering {
+            _ if stuck => BUSY_INTERVAL,
+            _ if fullest > 0.0 => waited.mul_f64(AIM / fullest).clamp(MIN_INTERVAL, BUSY_INTERVAL),
+            Some(since) => GATHERING.saturating_sub(since.elapsed()),
+            None => IDLE_INTERVAL,
+        }
     }
 
-    fn fill_batch(&mut self) {
-        let origin = state::origin();
+    /// Moves what is in the rings into the batch as far as that has room; says how full the fullest of
+    /// them was, from 0 to 1.
+    fn fill_batch(&mut self) -> f64 {
+        let mut fullest = 0.0;
         for ring in &mut self.rings {
-            let take = ring.slots().min(BATCH_RECORDS - self.batch.len());
-            if let Ok(entries) = ring.read_chunk(take) {
-                self.batch.extend(entries.into_iter().map(|entry| entry.into_record(&origin)));
-            }
+            fullest = ring.fullness().max(fullest);
+            self.batch.fill_from(ring);
         }
-        self.rings.retain(|ring| !(ring.is_abandoned() && ring.is_empty()));
+        self.rings.retain(|ring| !(ring.has_ended() && ring.len() == 0));
+        if !self.batch.is_empty() {
+            self.gathering.get_or_insert_with(Instant::now);
+        }
+        fullest
+    }
+
+    /// Whether the batch is not to wait for more.
+    fn is_due(&self) -> bool {
+        self.batch.is_full()
+            || self.queue.is_none()
+            || !self.flushes.is_empty()
+            || !self.losses.is_empty()
+            || self.gathering.is_some_and(|since| since.elapsed() >= GATHERING)
     }
 
     /// Moves the batch into the queue; false, and the batch stays, if there is no room.
@@ -114,7 +161,10 @@ impl Drainer {
         };
         let records = self.batch.len();
         match queue.try_send(Job::Batch(std::mem::take(&mut self.batch))) {
-            Ok(()) => self.pass(records),
+            Ok(()) => {
+                self.gathering = None;
+                self.pass(records);
+            }
             Err(TrySendError::Full(job)) => {
                 self.take_back(job);
                 return false;
@@ -129,16 +179,31 @@ impl Drainer {
     }
 
     fn take_back(&mut self, job: Job) {
-        if let Job::Batch(batch) = job {
-            self.batch = batch;
+        match job {
+            Job::Batch(batch) => self.batch = batch,
+            Job::TellLosses(losses) => self.losses = losses,
+            Job::Flush(_) => {}
         }
     }
 
     fn drop_batch(&mut self) {
-        let batch = std::mem::take(&mut self.batch);
-        state::release(batch.iter().map(|record| record.info.json_len()).sum());
-        state::count_dropped_without_room(batch.len());
-        self.pass(batch.len());
+        let records = self.batch.len();
+        self.batch.lose(Reason::NoRoom);
+        self.gathering = None;
+        self.pass(records);
+    }
+
+    /// Has losses told once everything else has found room again.
+    fn offer_losses(&mut self) {
+        if self.losses.is_empty() || !self.batch.is_empty() {
+            return;
+        }
+        let Some(queue) = &self.queue else { return };
+        if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) =
+            queue.try_send(Job::TellLosses(std::mem::take(&mut self.losses)))
+        {
+            self.take_back(job);
+        }
     }
 
     /// So many records are no longer ahead of anybody.
@@ -165,23 +230,20 @@ impl Drainer {
     /// Gives up the records of threads that have ended, if there are too many of them: a program may
     /// start a thread for every request while the back end hangs.
     fn forget_ended_rings(&mut self) {
-        let ended = self.rings.iter().filter(|ring| ring.is_abandoned()).count();
+        let ended = self.rings.iter().filter(|ring| ring.has_ended()).count();
         let mut surplus = ended.saturating_sub(MAX_ENDED_RINGS);
-        let mut dropped = 0;
+        let mut forgotten = Batch::default();
+        let mut records = 0;
         self.rings.retain_mut(|ring| {
-            if surplus == 0 || !ring.is_abandoned() {
+            if surplus == 0 || !ring.has_ended() {
                 return true;
             }
             surplus -= 1;
-            while let Ok(entry) = ring.pop() {
-                state::release(entry.info.json_len());
-                dropped += 1;
-            }
+            forgotten.fill_from(ring);
+            records += forgotten.len();
+            forgotten.lose(Reason::NoRoom);
             false
         });
-        if dropped > 0 {
-            state::count_dropped_without_room(dropped);
-            self.pass(dropped);
-        }
+        self.pass(records);
     }
 }

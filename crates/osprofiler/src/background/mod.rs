@@ -16,20 +16,20 @@
 //!   ring ──┘
 //! ```
 
+mod batch;
 mod deliverer;
 mod drainer;
 
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use osprofiler_wire::Record;
-use rtrb::Consumer;
-
-use crate::local::entry::Entry;
-
-pub(crate) use deliverer::Delivery;
+use self::batch::Batch;
+pub(crate) use self::deliverer::Delivery;
+use crate::context::TraceState;
+use crate::local::ring::Outlet;
 
 /// Records a batch holds at most.
 pub(crate) const BATCH_RECORDS: usize = 4096;
@@ -40,13 +40,23 @@ pub(crate) const QUEUED_BATCHES: usize = 8;
 /// Rings of threads that have ended, and wait to be drained, at most: 30 MiB of records.
 const MAX_ENDED_RINGS: usize = 512;
 
-/// How long the drainer sleeps while there is something to drain: a trace can be watched while it
-/// runs, and one transaction takes many records.
+/// Traces whose losses wait to be told at most: some 4 MiB. Those of further ones are counted for the
+/// process only.
+const MAX_LOSSES: usize = 16 * 1024;
+
+/// How long the drainer sleeps at most while there is something to drain.
 const BUSY_INTERVAL: Duration = Duration::from_millis(25);
 
-/// How long it sleeps while there is nothing: a start record is on its way within half a second
-/// even if its thread blocks right after.
+/// How long it sleeps at least: it does not keep a processor busy.
+const MIN_INTERVAL: Duration = Duration::from_millis(1);
+
+/// How long it sleeps while there is nothing to drain. With [`GATHERING`], a start record is on its
+/// way within a third of a second, whatever its thread does after it.
 const IDLE_INTERVAL: Duration = Duration::from_millis(200);
+
+/// How long a batch that is not full waits for more: one transaction, and one time that the deliverer
+/// is woken, are for many records.
+const GATHERING: Duration = Duration::from_millis(100);
 
 /// How long to wait until one back end has replaced another.
 const CHANGE_PATIENCE: Duration = Duration::from_secs(1);
@@ -54,9 +64,11 @@ const CHANGE_PATIENCE: Duration = Duration::from_secs(1);
 /// What the drainer is told.
 enum Command {
     /// A thread has made its ring.
-    Adopt(Consumer<Entry>),
-    /// A ring is half full.
+    Adopt(Outlet),
+    /// A ring is getting full.
     Wake,
+    /// Records of this trace were dropped; say so in the trace as soon as there is room.
+    TellLosses(Arc<TraceState>),
     /// From now on, batches go to this back end; say when that is so.
     Deliver(Delivery, Sender<()>),
     /// Say when all that was recorded until now has been handed to the writer.
@@ -65,7 +77,8 @@ enum Command {
 
 /// What the deliverer is told.
 enum Job {
-    Batch(Vec<Record>),
+    Batch(Batch),
+    TellLosses(Vec<Arc<TraceState>>),
     Flush(Sender<()>),
 }
 
@@ -73,13 +86,23 @@ enum Job {
 static DRAINER: OnceLock<Option<Sender<Command>>> = OnceLock::new();
 
 /// Takes over the reading end of a new ring.
-pub(crate) fn adopt(ring: Consumer<Entry>) {
+pub(crate) fn adopt(ring: Outlet) {
     tell(Command::Adopt(ring));
 }
 
+/// Whether the drainer was woken and has not looked into the rings since.
+static WOKEN: AtomicBool = AtomicBool::new(false);
+
 /// Wakes the drainer.
 pub(crate) fn wake() {
-    tell(Command::Wake);
+    if !WOKEN.swap(true, Ordering::Relaxed) {
+        tell(Command::Wake);
+    }
+}
+
+/// Has the losses of a trace told.
+pub(crate) fn tell_losses(trace: Arc<TraceState>) {
+    tell(Command::TellLosses(trace));
 }
 
 /// Delivers to another back end from now on; what was recorded until now goes to the one before, as

@@ -11,7 +11,7 @@ use tower_service::Service;
 
 use super::Kind;
 use super::http_info::{self, ClientRequest, ResponseInfo};
-use crate::future::Traced;
+use crate::future::Begun;
 use crate::profiler;
 use crate::propagation::{self, KeyRing};
 
@@ -79,7 +79,7 @@ where
         let info = http_info::server_request(&request);
         let begin = || self.inner.call(request);
         let inspect = ResponseInfo("response");
-        MaybeTraced::traced(Traced::begun(profiler, http_info::SERVER_POINT, info, inspect, begin))
+        MaybeTraced::traced(Begun::under(&profiler, http_info::SERVER_POINT, info, inspect, begin))
     }
 }
 
@@ -142,7 +142,7 @@ where
             propagation::inject(request.headers_mut());
             self.inner.call(request)
         };
-        MaybeTraced::traced(Traced::begun(profiler, point, info, ResponseInfo("requests"), begin))
+        MaybeTraced::traced(Begun::under(&profiler, point, info, ResponseInfo("requests"), begin))
     }
 }
 
@@ -164,7 +164,7 @@ pin_project! {
         },
         Traced {
             #[pin]
-            future: Traced<F, (), ResponseInfo>,
+            future: Begun<F, ResponseInfo>,
         },
     }
 }
@@ -174,7 +174,7 @@ impl<F> MaybeTraced<F> {
         Self { future: Either::Plain { future } }
     }
 
-    fn traced(future: Traced<F, (), ResponseInfo>) -> Self {
+    fn traced(future: Begun<F, ResponseInfo>) -> Self {
         Self { future: Either::Traced { future } }
     }
 }

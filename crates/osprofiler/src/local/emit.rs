@@ -1,40 +1,40 @@
 //! From a point that started or stopped to wherever its record goes.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
-use osprofiler_wire::{Id, Info, Phase};
+use osprofiler_wire::{Info, Phase, Record};
 
-use crate::context::Profiler;
-use crate::local::entry::Entry;
+use crate::context::TraceState;
 use crate::local::ring;
+use crate::local::scope::Open;
 use crate::state::{self, Route};
 
 /// Makes the record of a point and sends it on its way.
-pub(crate) fn emit(
-    profiler: &Profiler,
-    parent_id: &Id,
-    phase: Phase,
-    name: Cow<'static, str>,
-    trace_id: &Id,
-    info: Info,
-) {
-    let route = state::route();
-    if route == Route::Nowhere {
-        return;
+#[inline(always)]
+pub(super) fn emit(trace: &Arc<TraceState>, point: &Open, phase: Phase, info: Info) {
+    if state::is_route(Route::Ring) {
+        if info.is_empty() {
+            ring::push(trace, point, phase);
+        } else {
+            ring::push_with(trace, point, phase, info);
+        }
+    } else if state::is_route(Route::Closure) {
+        notify(trace, point, phase, info);
     }
-    let entry = Entry {
-        name,
+}
+
+#[cold]
+fn notify(trace: &TraceState, point: &Open, phase: Phase, info: Info) {
+    state::notify(&Record {
+        name: point.name.clone(),
         phase,
-        base_id: profiler.base_id().clone(),
-        parent_id: parent_id.clone(),
-        trace_id: trace_id.clone(),
+        base_id: trace.base_id().clone(),
+        parent_id: trace.id_of(point.parent),
+        trace_id: point.id.to_id(),
         info,
+        origin: state::origin(),
+        source: None,
         // Last, so that our own work is not measured.
-        timestamp: profiler.timestamp(),
-    };
-    if route == Route::Closure {
-        state::notify(&entry.into_record(&state::origin()));
-    } else {
-        ring::push(entry);
-    }
+        timestamp: trace.anchor().timestamp(),
+    });
 }

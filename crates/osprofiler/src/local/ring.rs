@@ -1,49 +1,232 @@
 //! The bounded queue from one thread to the background.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::mem::size_of;
+use std::num::NonZeroU64;
+use std::sync::Arc;
 
+use osprofiler_wire::{Info, Phase};
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::background;
-use crate::local::entry::Entry;
+use crate::context::{Place, TraceState};
+use crate::local::entry::{Entry, Extra, Extras, SinceEntry};
+use crate::local::ids::PointId;
+use crate::local::scope::Open;
+use crate::losses::{self, Reason};
 use crate::state;
 
-/// Bytes that a thread's ring may take, infos aside.
-const RING_BYTES: usize = 60 * 1024;
-
 /// Records that a thread's ring holds.
-pub(crate) const RING_RECORDS: usize = RING_BYTES / size_of::<Entry>();
+pub(crate) const RING_RECORDS: usize = 1280;
+
+/// Extras that a thread's ring holds: few records have one, fewer have two.
+const RING_EXTRAS: usize = 512;
+
+/// Bytes that a thread's ring takes, infos aside.
+const RING_BYTES: usize = RING_RECORDS * size_of::<Entry>() + RING_EXTRAS * size_of::<Extra>();
+
+const _: () = assert!(RING_BYTES < 63 * 1024, "with what is around it, 64 KiB");
+
+/// After so many records a thread looks how full its ring is. Looking means to read what the
+/// background writes, so it is not done for every record.
+const LOOK_INTERVAL: usize = RING_RECORDS / 4;
+
+/// The end that a thread fills.
+struct Ring {
+    entries: Producer<Entry>,
+    extras: Producer<Extra>,
+    /// The points that are known by their number alone.
+    sequence: NonZeroU64,
+    /// The trace that the last entry belongs to, by its serial; 0 at first.
+    trace: u64,
+    /// Entries since the last look.
+    unlooked: usize,
+}
+
+/// The end that the background empties.
+pub(crate) struct Outlet {
+    pub(crate) entries: Consumer<Entry>,
+    pub(crate) extras: Consumer<Extra>,
+    pub(crate) sequence: NonZeroU64,
+}
 
 thread_local! {
-    static RING: RefCell<Option<Producer<Entry>>> = const { RefCell::new(None) };
+    static RING: RefCell<Option<Ring>> = const { RefCell::new(None) };
 }
 
-/// Puts an entry into this thread's ring. If it is full, or infos take too much room, the entry is
-/// dropped and counted.
-pub(crate) fn push(entry: Entry) {
-    let bytes = entry.info.json_len();
-    if !state::reserve(bytes) {
-        return state::count_dropped_without_room(1);
+/// Puts a record without an info into this thread's ring. If that is full, the record is dropped and
+/// counted.
+pub(super) fn push(trace: &Arc<TraceState>, point: &Open, phase: Phase) {
+    let pushed = with_ring(point, |ring| match ring.plain_parent(trace, point) {
+        Some(parent) => ring.push_plain(trace, point, parent, phase),
+        None => ring.push_with_extras(trace, point, phase, Info::new()),
+    });
+    if !pushed {
+        lose(trace);
     }
-    let pushed = RING.try_with(|slot| {
-        let mut slot = slot.borrow_mut();
-        let ring = slot.get_or_insert_with(new_ring);
-        let pushed = ring.push(entry).is_ok();
-        // The background comes by in its own time; it is called only when that may be too late.
-        if ring.slots() == RING_RECORDS / 2 {
-            background::wake();
+}
+
+/// [`push`] with an info; also dropped if infos take too much room.
+pub(super) fn push_with(trace: &Arc<TraceState>, point: &Open, phase: Phase, info: Info) {
+    if !with_ring(point, |ring| ring.push_with_extras(trace, point, phase, info)) {
+        lose(trace);
+    }
+}
+
+/// Calls `f` with the ring of this thread; false if the thread has none any more.
+#[inline(always)]
+fn with_ring(point: &Open, f: impl FnOnce(&mut Ring) -> bool) -> bool {
+    let called = RING.try_with(|ring| {
+        let ring = &mut *ring.borrow_mut();
+        f(match ring {
+            Some(ring) => ring,
+            None => Ring::begin(ring, point.id.sequence),
+        })
+    });
+    called == Ok(true)
+}
+
+#[cold]
+fn lose(trace: &Arc<TraceState>) {
+    losses::count(trace, trace.anchor().timestamp(), Reason::NoRoom);
+}
+
+impl Ring {
+    #[cold]
+    fn begin(ring: &mut Option<Self>, sequence: NonZeroU64) -> &mut Self {
+        let (entries, entries_out) = RingBuffer::new(RING_RECORDS);
+        let (extras, extras_out) = RingBuffer::new(RING_EXTRAS);
+        background::adopt(Outlet { entries: entries_out, extras: extras_out, sequence });
+        ring.insert(Self { entries, extras, sequence, trace: 0, unlooked: 0 })
+    }
+
+    /// The number of a point's parent, if a record of the point needs no extras but an info.
+    #[inline]
+    fn plain_parent(&self, trace: &TraceState, point: &Open) -> Option<u32> {
+        let parent = match point.parent {
+            Place::Point(parent) if parent.sequence == self.sequence => parent.number,
+            Place::Point(_) => return None,
+            Place::Entry | Place::Base => 0,
+        };
+        let is_plain = point.id.sequence == self.sequence
+            && trace.serial() == self.trace
+            && matches!(point.name, Cow::Borrowed(_));
+        is_plain.then_some(parent)
+    }
+
+    #[inline]
+    fn push_plain(&mut self, trace: &TraceState, point: &Open, parent: u32, phase: Phase) -> bool {
+        let Cow::Borrowed(name) = point.name else { return false };
+        self.push_entry(
+            trace,
+            Entry {
+                name,
+                number: point.id.number,
+                parent,
+                at: SinceEntry::default(),
+                phase,
+                extras: Extras::NONE,
+            },
+        )
+    }
+
+    #[inline]
+    fn push_entry(&mut self, trace: &TraceState, mut entry: Entry) -> bool {
+        // Last, so that our own work is not measured.
+        entry.at = SinceEntry::from_micros(trace.anchor().elapsed_us());
+        let pushed = self.entries.push(entry).is_ok();
+        self.unlooked += 1;
+        if self.unlooked == LOOK_INTERVAL {
+            self.look();
         }
         pushed
-    });
-    if pushed != Ok(true) {
-        state::release(bytes);
-        state::count_dropped_without_room(1);
     }
-}
 
-fn new_ring() -> Producer<Entry> {
-    let (producer, consumer): (_, Consumer<Entry>) = RingBuffer::new(RING_RECORDS);
-    background::adopt(consumer);
-    producer
+    #[inline(never)]
+    fn push_with_extras(
+        &mut self,
+        trace: &Arc<TraceState>,
+        point: &Open,
+        phase: Phase,
+        info: Info,
+    ) -> bool {
+        if self.entries.is_full() {
+            return false;
+        }
+        let (parent, foreign_parent) = match point.parent {
+            Place::Point(parent) if parent.sequence == self.sequence => (parent.number, None),
+            Place::Point(parent) => (0, Some(parent)),
+            Place::Entry | Place::Base => (0, None),
+        };
+        let (name, owned_name) = match &point.name {
+            Cow::Borrowed(name) => (*name, None),
+            Cow::Owned(name) => ("", Some(name)),
+        };
+        let extras = Extras::NONE
+            .with(Extras::TRACE, self.trace != trace.serial())
+            .with(Extras::POINT, self.sequence != point.id.sequence)
+            .with(Extras::PARENT, foreign_parent.is_some())
+            .with(Extras::NAME, owned_name.is_some())
+            .with(Extras::INFO, !info.is_empty());
+        self.push_extras(extras, trace, point.id, foreign_parent, owned_name, info)
+            && self.push_entry(
+                trace,
+                Entry {
+                    name,
+                    number: point.id.number,
+                    parent,
+                    at: SinceEntry::default(),
+                    phase,
+                    extras,
+                },
+            )
+    }
+
+    /// Before their entry: what the background finds an entry for is all there.
+    fn push_extras(
+        &mut self,
+        extras: Extras,
+        trace: &Arc<TraceState>,
+        point: PointId,
+        parent: Option<PointId>,
+        name: Option<&String>,
+        info: Info,
+    ) -> bool {
+        let needed = extras.count();
+        let has_room = self.extras.cached_slots() >= needed || self.extras.slots() >= needed;
+        if !has_room || !state::reserve(info.json_len()) {
+            return false;
+        }
+        let mut push = |extra| {
+            let pushed = self.extras.push(extra);
+            debug_assert!(pushed.is_ok(), "there is room");
+        };
+        if extras.has(Extras::TRACE) {
+            push(Extra::Trace(trace.clone()));
+            self.trace = trace.serial();
+        }
+        if extras.has(Extras::POINT) {
+            push(Extra::Point(point));
+        }
+        if let Some(parent) = parent {
+            push(Extra::Point(parent));
+        }
+        if let Some(name) = name {
+            push(Extra::Name(name.clone()));
+        }
+        if extras.has(Extras::INFO) {
+            push(Extra::Info(info));
+        }
+        true
+    }
+
+    /// Calls the background, which comes by in its own time, if that may be too late.
+    #[cold]
+    fn look(&mut self) {
+        self.unlooked = 0;
+        if RING_RECORDS - self.entries.slots() >= RING_RECORDS / 2 {
+            background::wake();
+        }
+    }
 }

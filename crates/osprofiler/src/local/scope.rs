@@ -1,33 +1,41 @@
 //! The scope: where in its trace a thread, or a future while it is polled, stands.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use osprofiler_wire::{Id, Info, Phase};
 
-use crate::context::Profiler;
-use crate::local::{emit, ids};
+use crate::context::{Place, Profiler, TraceState};
+use crate::local::emit::emit;
+use crate::local::ids::PointId;
 
-/// A profiler and the points that were opened under it and are not closed yet.
+/// A place in a trace, and the points that were opened under it and are not closed yet.
 ///
 /// Exactly one place owns a scope: a thread's slot, or a future that is not being polled.
-#[derive(Debug)]
 pub(crate) struct Scope {
-    profiler: Profiler,
+    trace: Arc<TraceState>,
+    parent: Place,
+    place: Place,
     open: Vec<Open>,
+    /// The point that the future which carries this scope is, if it is one.
+    own: Option<PointId>,
     /// What was in the slot when this scope was attached to a thread, and is there again after it.
     pub(super) below: Option<Box<Scope>>,
     /// By which a guard finds the scope that it attached. Those of futures have none.
     pub(super) serial: Option<u64>,
 }
 
-#[derive(Debug)]
-struct Open {
-    id: Id,
+/// A point that is not closed yet.
+pub(super) struct Open {
+    pub(super) id: PointId,
     /// Both records of a point name the same parent, whatever was closed in between.
-    parent_id: Id,
-    name: Cow<'static, str>,
+    pub(super) parent: Place,
+    pub(super) name: Cow<'static, str>,
     closed_by: ClosedBy,
 }
+
+/// Open points that a scope has room for from its first on.
+const ROOM: usize = 8;
 
 /// Who closes a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,28 +47,63 @@ pub(crate) enum ClosedBy {
 }
 
 impl Scope {
-    pub(crate) fn boxed(profiler: Profiler) -> Box<Self> {
-        Box::new(Self { profiler, open: Vec::new(), below: None, serial: None })
+    pub(crate) fn boxed(profiler: &Profiler) -> Box<Self> {
+        Self::at(profiler.trace().clone(), profiler.parent(), profiler.place())
+    }
+
+    /// One that goes on under the current point of this one.
+    pub(crate) fn fork(&self) -> Box<Self> {
+        let (parent, place) = self.current();
+        Self::at(self.trace.clone(), parent, place)
+    }
+
+    fn at(trace: Arc<TraceState>, parent: Place, place: Place) -> Box<Self> {
+        Box::new(Self {
+            trace,
+            parent,
+            place,
+            open: Vec::new(),
+            own: None,
+            below: None,
+            serial: None,
+        })
     }
 
     /// The profiler as it stands now: its current point is the innermost open one.
     pub(crate) fn profiler(&self) -> Profiler {
+        let (parent, place) = self.current();
+        Profiler::at(self.trace.clone(), parent, place)
+    }
+
+    #[inline]
+    fn current(&self) -> (Place, Place) {
         match self.open.last() {
-            None => self.profiler.clone(),
-            Some(last) => self.profiler.below(last.parent_id.clone(), last.id.clone()),
+            None => (self.parent, self.place),
+            Some(last) => (last.parent, Place::Point(last.id)),
         }
     }
 
     pub(crate) fn base_id(&self) -> &Id {
-        self.profiler.base_id()
+        self.trace.base_id()
     }
 
     /// Opens a point under the current one; gives its id.
-    pub(crate) fn start(&mut self, name: Cow<'static, str>, info: Info, closed_by: ClosedBy) -> Id {
-        let id = ids::fresh();
-        let point = Open { id: id.clone(), parent_id: self.current_id().clone(), name, closed_by };
-        point.emit(&self.profiler, Phase::Start, info);
-        self.open.push(point);
+    #[inline(always)]
+    pub(crate) fn start(
+        &mut self,
+        name: Cow<'static, str>,
+        info: Info,
+        closed_by: ClosedBy,
+    ) -> PointId {
+        let id = PointId::fresh();
+        let (_, parent) = self.current();
+        if self.open.capacity() == 0 {
+            self.open.reserve_exact(ROOM);
+        }
+        self.open.push(Open { id, parent, name, closed_by });
+        if let Some(point) = self.open.last() {
+            emit(&self.trace, point, Phase::Start, info);
+        }
         id
     }
 
@@ -75,8 +118,17 @@ impl Scope {
     ///
     /// What `start` opened under it and nobody stopped is closed with it: it must not become the
     /// parent of what comes next.
-    pub(crate) fn close(&mut self, id: &Id, info: Info) {
-        let Some(at) = self.open.iter().rposition(|point| point.id == *id) else {
+    #[inline(always)]
+    pub(crate) fn close(&mut self, id: PointId, info: Info) {
+        match self.open.last() {
+            Some(last) if last.id == id => self.close_last(info),
+            _ => self.close_below(id, info),
+        }
+    }
+
+    #[cold]
+    fn close_below(&mut self, id: PointId, info: Info) {
+        let Some(at) = self.open.iter().rposition(|point| point.id == id) else {
             return;
         };
         while self.open.len() > at + 1
@@ -84,7 +136,22 @@ impl Scope {
         {
             self.close_last(left_open());
         }
-        self.open.remove(at).emit(&self.profiler, Phase::Stop, info);
+        let point = self.open.remove(at);
+        emit(&self.trace, &point, Phase::Stop, info);
+    }
+
+    /// Opens the point that the future which carries this scope is.
+    pub(crate) fn begin(mut self: Box<Self>, name: Cow<'static, str>, info: Info) -> Box<Self> {
+        self.own = Some(self.start(name, info, ClosedBy::Handle));
+        self
+    }
+
+    /// Closes that point, and whatever is still open.
+    pub(crate) fn end(&mut self, info: Info) {
+        if let Some(id) = self.own.take() {
+            self.close(id, info);
+        }
+        self.close_all();
     }
 
     /// Closes whatever is still open, innermost first.
@@ -94,20 +161,12 @@ impl Scope {
         }
     }
 
+    #[inline(always)]
     fn close_last(&mut self, info: Info) {
-        if let Some(point) = self.open.pop() {
-            point.emit(&self.profiler, Phase::Stop, info);
+        if let Some(point) = self.open.last() {
+            emit(&self.trace, point, Phase::Stop, info);
+            self.open.pop();
         }
-    }
-
-    fn current_id(&self) -> &Id {
-        self.open.last().map_or(self.profiler.id(), |last| &last.id)
-    }
-}
-
-impl Open {
-    fn emit(&self, profiler: &Profiler, phase: Phase, info: Info) {
-        emit::emit(profiler, &self.parent_id, phase, self.name.clone(), &self.id, info);
     }
 }
 

@@ -12,3 +12,8 @@ pub(crate) fn is_tracing() -> bool {
 pub(crate) fn swap(_scope: Option<Box<Scope>>) -> Option<Box<Scope>> {
     None
 }
+
+#[inline(always)]
+pub(crate) fn with<R>(_f: impl FnOnce(&mut Scope) -> R) -> Option<R> {
+    None
+}

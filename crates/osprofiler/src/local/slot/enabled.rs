@@ -28,3 +28,29 @@ pub(crate) fn swap(scope: Option<Box<Scope>>) -> Option<Box<Scope>> {
         .ok()
         .flatten()
 }
+
+/// Calls `f` with the scope of this thread.
+///
+/// `None` if there is none, or if this is called from within another `with`: meanwhile the slot is
+/// empty.
+#[inline]
+pub(crate) fn with<R>(f: impl FnOnce(&mut Scope) -> R) -> Option<R> {
+    /// Puts the scope back whatever happens.
+    struct Taken<'a>(&'a Cell<Option<Box<Scope>>>, Option<Box<Scope>>);
+
+    impl Drop for Taken<'_> {
+        #[inline]
+        fn drop(&mut self) {
+            TRACING.set(true);
+            self.0.set(self.1.take());
+        }
+    }
+
+    SCOPE
+        .try_with(|slot| {
+            let mut taken = Taken(slot, Some(slot.take()?));
+            taken.1.as_deref_mut().map(f)
+        })
+        .ok()
+        .flatten()
+}

@@ -6,7 +6,7 @@ mod place;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub(crate) use self::place::{is_tracing, swap};
+pub(crate) use self::place::{is_tracing, swap, with};
 use super::scope::Scope;
 
 /// Runs `f` with nothing in the slot.
@@ -57,12 +57,4 @@ pub(crate) fn clear() {
         scope.close_all();
         top = scope.below.take();
     }
-}
-
-/// Calls `f` with the scope of this thread.
-///
-/// `None` if there is none, or if this is called from within another `with`.
-pub(crate) fn with<R>(f: impl FnOnce(&mut Scope) -> R) -> Option<R> {
-    let mut aside = Aside(Some(swap(None)?));
-    aside.0.as_mut().map(|scope| f(scope))
 }

@@ -1,0 +1,170 @@
+//! What the drainer takes out of the rings, and the deliverer makes records of.
+
+use std::borrow::Cow;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use osprofiler_wire::{Info, Origin, Record};
+
+use super::BATCH_RECORDS;
+use crate::context::{Place, TraceState};
+use crate::local::entry::{Entry, Extra, Extras};
+use crate::local::ids::PointId;
+use crate::local::ring::Outlet;
+use crate::losses::{self, Reason};
+use crate::state;
+
+/// The end of a thread's ring that the drainer empties.
+pub(super) struct Ring {
+    outlet: Outlet,
+    /// Of the last entry that was taken out.
+    trace: Option<Arc<TraceState>>,
+}
+
+impl Ring {
+    pub(super) fn new(outlet: Outlet) -> Self {
+        Self { outlet, trace: None }
+    }
+
+    /// Entries that are in it.
+    pub(super) fn len(&self) -> usize {
+        self.outlet.entries.slots()
+    }
+
+    /// How full it is, from 0 to 1.
+    pub(super) fn fullness(&self) -> f64 {
+        let of = |used: usize, room: usize| used as f64 / room as f64;
+        let entries = of(self.len(), self.outlet.entries.buffer().capacity());
+        entries.max(of(self.outlet.extras.slots(), self.outlet.extras.buffer().capacity()))
+    }
+
+    /// Whether its thread has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.outlet.entries.is_abandoned()
+    }
+}
+
+/// Entries of several threads.
+#[derive(Default)]
+pub(super) struct Batch {
+    entries: Vec<Entry>,
+    extras: Vec<Extra>,
+    parts: Vec<Part>,
+}
+
+/// What of a batch comes from one ring.
+struct Part {
+    entries: usize,
+    sequence: NonZeroU64,
+    /// Of the first entries, unless they have one.
+    trace: Option<Arc<TraceState>>,
+}
+
+impl Batch {
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.len() >= BATCH_RECORDS
+    }
+
+    /// Moves entries out of a ring until that is empty, or this is full.
+    pub(super) fn fill_from(&mut self, ring: &mut Ring) {
+        let take = ring.len().min(BATCH_RECORDS.saturating_sub(self.len()));
+        if take == 0 {
+            return;
+        }
+        let Ok(taken) = ring.outlet.entries.read_chunk(take) else { return };
+        let (one, two) = taken.as_slices();
+        self.entries.extend_from_slice(one);
+        self.entries.extend_from_slice(two);
+        let extras = one.iter().chain(two).map(|entry| entry.extras.count()).sum();
+        taken.commit_all();
+        let (sequence, trace) = (ring.outlet.sequence, ring.trace.clone());
+        self.parts.push(Part { entries: take, sequence, trace });
+        let Ok(extras) = ring.outlet.extras.read_chunk(extras) else { return };
+        for extra in extras {
+            if let Extra::Trace(trace) = &extra {
+                ring.trace = Some(trace.clone());
+            }
+            self.extras.push(extra);
+        }
+    }
+
+    /// Takes all out: calls `f` with each record and its trace.
+    pub(super) fn for_each(
+        &mut self,
+        origin: &Arc<Origin>,
+        mut f: impl FnMut(&Arc<TraceState>, Record),
+    ) {
+        let mut entries = self.entries.drain(..);
+        let mut extras = self.extras.drain(..);
+        for mut part in self.parts.drain(..) {
+            for entry in entries.by_ref().take(part.entries) {
+                if let Some((trace, record)) = part.record(entry, &mut extras, origin) {
+                    f(trace, record);
+                }
+            }
+        }
+    }
+
+    /// Gives its entries up, and the room that their infos take.
+    pub(super) fn lose(&mut self, reason: Reason) {
+        self.for_each(&state::origin(), |trace, record| {
+            state::release(record.info.json_len());
+            losses::count(trace, record.timestamp, reason);
+        });
+    }
+}
+
+impl Part {
+    /// Makes the record of an entry, in whose trace it is; the next extras are its.
+    fn record(
+        &mut self,
+        entry: Entry,
+        extras: &mut impl Iterator<Item = Extra>,
+        origin: &Arc<Origin>,
+    ) -> Option<(&Arc<TraceState>, Record)> {
+        let mut next = |extra| if entry.extras.has(extra) { extras.next() } else { None };
+        if let Some(Extra::Trace(trace)) = next(Extras::TRACE) {
+            self.trace = Some(trace);
+        }
+        let of_sequence = |number| PointId { sequence: self.sequence, number };
+        let point = match next(Extras::POINT) {
+            Some(Extra::Point(point)) => point,
+            _ => of_sequence(entry.number),
+        };
+        let parent = match next(Extras::PARENT) {
+            Some(Extra::Point(parent)) => Place::Point(parent),
+            _ if entry.parent == 0 => Place::Entry,
+            _ => Place::Point(of_sequence(entry.parent)),
+        };
+        let name = match next(Extras::NAME) {
+            Some(Extra::Name(name)) => Cow::Owned(name),
+            _ => Cow::Borrowed(entry.name),
+        };
+        let info = match next(Extras::INFO) {
+            Some(Extra::Info(info)) => info,
+            _ => Info::new(),
+        };
+        // The first entry of a ring has it.
+        let trace = self.trace.as_ref()?;
+        let record = Record {
+            name,
+            phase: entry.phase,
+            base_id: trace.base_id().clone(),
+            parent_id: trace.id_of(parent),
+            trace_id: point.to_id(),
+            timestamp: trace.anchor().after_us(entry.at.as_micros()),
+            info,
+            origin: origin.clone(),
+            source: None,
+        };
+        Some((trace, record))
+    }
+}
