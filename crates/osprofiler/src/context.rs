@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use osprofiler_wire::{HmacKey, Id, SignedContext, TraceContext};
 
 use crate::local::clock::Anchor;
-use crate::local::ids::{self, PointId};
+use crate::local::ids::PointId;
 use crate::losses::Losses;
 
 /// The context of one request: the trace, the HMAC key in force, and where in the trace we are.
@@ -76,7 +76,6 @@ impl Profiler {
     /// Nothing is attached yet, see [`attach`](Self::attach).
     pub fn new(hmac_key: impl Into<HmacKey>, base_id: Option<Id>, parent_id: Option<Id>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        ids::check_fork();
         let base_id = base_id.unwrap_or_else(|| PointId::fresh().to_id());
         let trace = TraceState {
             entry_id: parent_id.unwrap_or_else(|| base_id.clone()),

@@ -245,7 +245,6 @@ impl<F, C> Begun<F, C> {
         inspect: C,
         make: impl FnOnce() -> F,
     ) -> Self {
-        crate::local::ids::check_fork();
         let mut carried = Carried(Some(Scope::boxed(profiler).begin(name.into(), info)));
         let future = carried.run(make);
         Self::new(future, carried, inspect)

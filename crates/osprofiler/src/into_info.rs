@@ -48,21 +48,31 @@ impl<F: FnOnce() -> Info> IntoInfo for F {
 #[macro_export]
 macro_rules! info {
     ($($members:tt)*) => {
-        || $crate::__info_members!([$crate::Info::new()] $($members)*)
+        || $crate::__info_of!($($members)*)
     };
 }
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __info_members {
-    ([$info:expr]) => { $info };
-    ([$info:expr] $key:expr => { $($nested:tt)* } $(, $($rest:tt)*)?) => {
-        $crate::__info_members!(
-            [$info.with_info($key, $crate::__info_members!([$crate::Info::new()] $($nested)*))]
-            $($($rest)*)?
-        )
+macro_rules! __info_of {
+    () => { $crate::Info::new() };
+    ($($members:tt)+) => {{
+        let mut info = $crate::Info::new();
+        $crate::__info_set!(info $($members)+);
+        info
+    }};
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __info_set {
+    ($info:ident) => {};
+    ($info:ident $key:expr => { $($nested:tt)* } $(, $($rest:tt)*)?) => {
+        $info.set_info($key, &$crate::__info_of!($($nested)*));
+        $crate::__info_set!($info $($($rest)*)?);
     };
-    ([$info:expr] $key:expr => $value:expr $(, $($rest:tt)*)?) => {
-        $crate::__info_members!([$info.with($key, &$value)] $($($rest)*)?)
+    ($info:ident $key:expr => $value:expr $(, $($rest:tt)*)?) => {
+        $info.set($key, &$value);
+        $crate::__info_set!($info $($($rest)*)?);
     };
 }

@@ -12,7 +12,7 @@ use osprofiler_wire::{HmacKey, Id};
 pub use crate::context::Profiler;
 use crate::future::InProfiler;
 use crate::local::scope::{ClosedBy, Scope};
-use crate::local::{ids, slot};
+use crate::local::slot;
 use crate::{IntoInfo, state};
 
 impl Profiler {
@@ -32,7 +32,6 @@ impl Profiler {
     /// ```
     #[must_use = "dropped at once, it detaches at once"]
     pub fn attach(&self) -> Attached {
-        ids::check_fork();
         let scope = state::is_enabled().then(|| slot::push(Scope::boxed(self)));
         Attached { scope, _not_send: PhantomData }
     }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use osprofiler_wire::{Origin, Record};
+use osprofiler_wire::{Info, Origin, Record};
 
 use crate::losses::Counts;
 
@@ -144,6 +144,12 @@ pub(crate) fn stats() -> Stats {
         dropped_no_room: DROPPED_NO_ROOM.load(Ordering::Relaxed),
         dropped_failed: DROPPED_FAILED.load(Ordering::Relaxed),
     }
+}
+
+/// Bytes that an info takes on its way: at least those of its first allocation.
+pub(crate) fn room_of(info: &Info) -> usize {
+    const FIRST_ALLOCATION: usize = 128;
+    if info.is_empty() { 0 } else { info.json_len().max(FIRST_ALLOCATION) }
 }
 
 /// Takes room for an info on its way to the background; false if there is none left.

@@ -116,7 +116,7 @@ impl Batch {
     /// Gives its entries up, and the room that their infos take.
     pub(super) fn lose(&mut self, reason: Reason) {
         self.for_each(&state::origin(), |trace, record| {
-            state::release(record.info.json_len());
+            state::release(state::room_of(&record.info));
             losses::count(trace, record.timestamp, reason);
         });
     }

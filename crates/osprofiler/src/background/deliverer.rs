@@ -65,7 +65,7 @@ impl Records {
         let origin = state::origin();
         let mut bytes = 0;
         batch.for_each(&origin, |trace, record| {
-            bytes += record.info.json_len();
+            bytes += state::room_of(&record.info);
             self.records.push(record);
             self.belong_to(trace, Counts::default());
         });

@@ -8,13 +8,14 @@ use std::cell::Cell;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::num::NonZeroU64;
-use std::process;
 use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use osprofiler_wire::Id;
 use rand::TryRng;
 use rand::rngs::SysRng;
+
+use crate::local::fork;
 
 /// A point that this process made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,10 +27,9 @@ pub(crate) struct PointId {
 }
 
 thread_local! {
-    /// The last point that this thread made.
-    static LAST: Cell<Option<PointId>> = const { Cell::new(None) };
-    /// The process in which the sequence began: the child of a fork must not go on with its parent's.
-    static PROCESS: Cell<u32> = const { Cell::new(0) };
+    /// The last point that this thread made, and in which generation of forks: the child of one must
+    /// not go on with its parent's sequence.
+    static LAST: Cell<Option<(PointId, u32)>> = const { Cell::new(None) };
 }
 
 /// Keeps apart what other processes and machines make.
@@ -39,8 +39,13 @@ impl PointId {
     /// Makes an id that nobody else has.
     #[inline]
     pub(crate) fn fresh() -> Self {
-        let next = LAST.get().and_then(Self::next).unwrap_or_else(Self::first);
-        LAST.set(Some(next));
+        let generation = fork::generation();
+        let next = match LAST.get() {
+            Some((last, made_in)) if made_in == generation => last.next(),
+            _ => None,
+        };
+        let next = next.unwrap_or_else(Self::first);
+        LAST.set(Some((next, generation)));
         next
     }
 
@@ -52,7 +57,7 @@ impl PointId {
     /// Begins a sequence.
     #[cold]
     fn first() -> Self {
-        PROCESS.set(process::id());
+        fork::watch();
         Self { sequence: NonZeroU64::new(random()).unwrap_or(NonZeroU64::MIN), number: 1 }
     }
 
@@ -61,14 +66,6 @@ impl PointId {
         let [high, low] =
             KEY.map(|key| nth_of_sequence(mix(key ^ self.sequence.get()), self.number));
         Id::from_random(u128::from(high) << 64 | u128::from(low))
-    }
-}
-
-/// Takes notice of a fork: gives up the sequence of the parent. Called where a trace enters the
-/// process or a thread, since asking for the process id costs more than all else of a point.
-pub(crate) fn check_fork() {
-    if LAST.get().is_some() && PROCESS.get() != process::id() {
-        LAST.set(None);
     }
 }
 
@@ -133,19 +130,9 @@ mod tests {
     #[test]
     fn a_sequence_that_is_used_up_is_followed_by_another() {
         let first = PointId::fresh();
-        LAST.set(Some(PointId { number: u32::MAX, ..first }));
+        LAST.set(Some((PointId { number: u32::MAX, ..first }, fork::generation())));
         let next = PointId::fresh();
         assert_ne!(next.sequence, first.sequence);
         assert_eq!(next.number, 1);
-    }
-
-    #[test]
-    fn the_child_of_a_fork_begins_a_sequence() {
-        let before = PointId::fresh();
-        check_fork();
-        assert_eq!(PointId::fresh().sequence, before.sequence);
-        PROCESS.set(process::id() + 1);
-        check_fork();
-        assert_ne!(PointId::fresh().sequence, before.sequence);
     }
 }

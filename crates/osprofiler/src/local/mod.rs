@@ -2,12 +2,13 @@
 //!
 //! One trace point passes through these files in this order: the [`slot`] tells whether this thread
 //! is tracing at all; the [`scope`] found there gives the point an id ([`ids`]), its parent and its
-//! time ([`clock`]); and [`emit`] hands the record on, either to a closure at once or into the
-//! thread's [`ring`], from where the background takes it.
+//! time ([`clock`]); and [`emit`] hands the record on, either to a closure at once or as an [`entry`]
+//! into the thread's [`ring`], from where the background takes it.
 
 pub(crate) mod clock;
 pub(crate) mod emit;
 pub(crate) mod entry;
+mod fork;
 pub(crate) mod ids;
 pub(crate) mod ring;
 pub(crate) mod scope;

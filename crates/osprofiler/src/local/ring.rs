@@ -195,7 +195,7 @@ impl Ring {
     ) -> bool {
         let needed = extras.count();
         let has_room = self.extras.cached_slots() >= needed || self.extras.slots() >= needed;
-        if !has_room || !state::reserve(info.json_len()) {
+        if !has_room || !state::reserve(state::room_of(&info)) {
             return false;
         }
         let mut push = |extra| {
