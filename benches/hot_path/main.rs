@@ -11,6 +11,7 @@ mod libraries;
 mod memory;
 mod off;
 mod on;
+mod service;
 mod threads;
 
 use osprofiler_benches::{Group, Job, run};
@@ -24,12 +25,14 @@ const GROUPS: &[Group] = &[
     ("threads", threads::run),
     ("headers", headers::run),
     ("layer", layer::run),
+    ("service", service::run),
     ("ids", ids::run),
     ("memory", memory::run),
     ("counts", counts::run),
 ];
 
-const JOBS: &[Job] = &[("ids", ids::job), ("hang", memory::job), ("count", counts::job)];
+const JOBS: &[Job] =
+    &[("ids", ids::job), ("hang", memory::job), ("count", counts::job), ("service", service::job)];
 
 fn main() {
     run(GROUPS, JOBS);
