@@ -8,7 +8,7 @@ use crate::scan::{member, members, plain_text};
 
 /// What a point was about, on one line of harmless text.
 ///
-/// Made of the info's well-known members (`request`, `requests`, `db`, `function`), else of
+/// Made of the info's well-known members (`request`, `requests`, `db`, `function`, `dropped`), else of
 /// whatever plain values it holds besides `host`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -19,6 +19,8 @@ pub enum Detail {
     Statement(String),
     /// The qualified name of a function.
     Function(String),
+    /// Why records were dropped, and how many.
+    Dropped(String),
     /// Keys and values that the caller made up.
     Other(String),
 }
@@ -28,12 +30,14 @@ impl Detail {
     pub(crate) fn of(start: &str, stop: &str) -> Option<Self> {
         let start = info(start);
         let (mut request, mut requests, mut db, mut function) = (None, None, None, None);
+        let mut dropped = None;
         for (key, value) in members(start) {
             match key {
                 "request" => request = Some(value),
                 "requests" => requests = Some(value),
                 "db" => db = Some(value),
                 "function" => function = Some(value),
+                "dropped" => dropped = Some(value),
                 _ => {}
             }
         }
@@ -44,6 +48,7 @@ impl Detail {
             .map(Self::Request)
             .or_else(|| Some(Self::Statement(one_line(&text(db?, "statement")?))))
             .or_else(|| Some(Self::Function(one_line(&text(function?, "name")?))))
+            .or_else(|| other(dropped?).map(Self::Dropped))
             .or_else(|| other(start).map(Self::Other))
     }
 
@@ -54,6 +59,7 @@ impl Detail {
             Self::Request(text)
             | Self::Statement(text)
             | Self::Function(text)
+            | Self::Dropped(text)
             | Self::Other(text) => text,
         }
     }

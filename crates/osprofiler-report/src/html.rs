@@ -108,6 +108,7 @@ fn summary(report: &Report, title: &str, out: &mut dyn Write) -> fmt::Result {
         ("unfinished", report.unfinished() as u64),
         ("orphans", report.orphans() as u64),
         ("unreadable records", report.unreadable()),
+        ("dropped records", report.dropped()),
         ("other traces", report.base_ids().len().saturating_sub(1) as u64),
     ] {
         if count > 0 {

@@ -86,7 +86,7 @@ impl Report {
             format_args!(
                 concat!(
                     r#","duration_us":{},"points":{},"records":{},"errors":{},"unfinished":{},"#,
-                    r#""orphans":{},"unreadable":{}}},"children":["#
+                    r#""orphans":{},"unreadable":{},"dropped":{}}},"children":["#
                 ),
                 self.duration_us(),
                 self.len(),
@@ -94,7 +94,8 @@ impl Report {
                 self.errors(),
                 self.unfinished(),
                 self.orphans(),
-                self.unreadable()
+                self.unreadable(),
+                self.dropped()
             ),
         );
     }

@@ -254,6 +254,13 @@ impl Report {
         self.points().filter(Point::is_unfinished).count()
     }
 
+    /// Number of records that the services say they dropped (`docs/record.md`). If it is not 0, the
+    /// trace is not whole.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.points().map(Point::dropped).fold(0, u64::saturating_add)
+    }
+
     /// Number of roots whose parent is unknown.
     #[must_use]
     pub fn orphans(&self) -> usize {
@@ -509,6 +516,19 @@ impl<'a> Point<'a> {
         Some(PointError {
             etype: plain_text(etype).unwrap_or(etype.into()),
             message: member(info, "message").and_then(plain_text),
+        })
+    }
+
+    /// How many records of the trace its process says that it dropped; 0 unless this point is there to
+    /// say so.
+    #[must_use]
+    pub fn dropped(self) -> u64 {
+        let counts = self.start_json().filter(|_| self.name() == "dropped");
+        counts.and_then(|start| member(info(start), "dropped")).map_or(0, |counts| {
+            ["no_room", "failed"]
+                .into_iter()
+                .filter_map(|reason| plain_text(member(counts, reason)?)?.parse::<u64>().ok())
+                .fold(0, u64::saturating_add)
         })
     }
 

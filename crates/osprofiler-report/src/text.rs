@@ -226,6 +226,7 @@ fn summary(layout: &Layout<'_>, out: &mut dyn Write) -> fmt::Result {
         ("unfinished", report.unfinished() as u64, Style::Warning, ", without a stop record"),
         ("orphans", report.orphans() as u64, Style::Warning, ", whose parent is unknown"),
         ("unreadable", report.unreadable(), Style::Warning, ", left out"),
+        ("dropped", report.dropped(), Style::Warning, " records: the trace is not whole"),
     ] {
         match count {
             0 if key == "errors" => say(key, Style::Plain, "0")?,

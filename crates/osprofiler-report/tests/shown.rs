@@ -275,3 +275,31 @@ fn lines_are_never_wider_than_the_terminal() {
     let shown = text(&report, Some(80));
     assert!(shown.contains("…59"), "levels have numbers where lines end\n{shown}");
 }
+
+#[test]
+fn what_was_dropped_is_said_first() {
+    let record = |name: &str, id: &str, info: &str| {
+        format!(
+            r#"{{"name":"{name}","base_id":"b","parent_id":"b","trace_id":"{id}",
+            "timestamp":"2026-01-02T03:04:05.000000","info":{info}}}"#
+        )
+    };
+    let lost = r#"{"dropped":{"no_room":12,"failed":30},"host":"ctl1"}"#;
+    let other = r#"{"dropped":{"no_room":"many"}}"#;
+    let mut records = vec![
+        record("dropped-start", "t1", lost),
+        record("dropped-stop", "t1", "{}"),
+        record("db-start", "t2", lost),
+        record("dropped-start", "t3", other),
+    ];
+    // Stored twice, as a retry may.
+    records.push(records[0].clone());
+    let report = report(&records);
+    assert_eq!(report.dropped(), 42);
+    let text = text(&report, Some(80));
+    assert!(text.contains("\ndropped    42 records: the trace is not whole\n"), "{text}");
+    assert!(text.contains("dropped no_room=12 failed=30"), "{text}");
+    let json: Value = serde_json::from_str(&report.to_json()).unwrap();
+    assert_eq!(json["info"]["dropped"], 42);
+    assert!(render_html(&report).contains("<dt>dropped records</dt><dd class=\"odd\">42</dd>"));
+}
