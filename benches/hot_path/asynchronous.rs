@@ -96,7 +96,7 @@ impl Subject {
     fn round(&self, runtime: &Runtime, bursts: u64) -> f64 {
         let library = self.library.as_deref();
         let pause = Pause::new(library);
-        let spent = || cpu::of_process() - libraries::cpu_of_others(library);
+        let spent = || cpu::of_process().saturating_sub(libraries::cpu_of_others(library));
         let before = spent();
         let mut points = 0;
         for _ in 0..bursts {

@@ -150,7 +150,8 @@ pub(crate) fn burst(
 /// points and until they are delivered. The threads of other libraries do not count.
 pub(crate) fn elsewhere(library: &dyn Library, points: u64, work: impl FnOnce(&Pause<'_>)) -> f64 {
     let pause = Pause::new(Some(library));
-    let spent = || cpu::of_process() - cpu::of_thread() - libraries::cpu_of_others(Some(library));
+    let foreign = || cpu::of_thread() + libraries::cpu_of_others(Some(library));
+    let spent = || cpu::of_process().saturating_sub(foreign());
     let before = spent();
     work(&pause);
     pause.end(points);
