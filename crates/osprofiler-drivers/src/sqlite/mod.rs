@@ -1,14 +1,15 @@
 //! `sqlite://PATH`: one file, many processes. Without a path, the store of the user.
 //!
-//! The records of a trace that are written together are one row, JSON lines compressed by `zstd`;
-//! a trace has one row of summary besides. So a trace is found at once, and a list never touches
-//! a record. `docs/drivers.md` specifies the tables for other tools.
+//! What is written together is stored together: JSON lines, sorted by trace and compressed by `zstd`
+//! in blocks, each of which holds a few dozen small traces or a piece of a large one. A trace has one
+//! row of summary besides, and a row for each place of its lines. So a trace is found at once, and a
+//! list never touches a record. `docs/drivers.md` specifies the tables for other tools.
 //!
 //! - Any number of processes may write and read at once (WAL); a writer waits its turn.
 //! - A batch is one transaction and durable when acknowledged (`synchronous=FULL`). A process may be
 //!   killed at any time: the next one opens the store without a repair.
 //! - What a batch holds of a trace changes nothing when it is written again as it was.
-//! - It wants batches: per batch it waits for the disk, per trace in it two rows change.
+//! - It wants batches: per batch it waits for the disk, per trace in it two rows and an index change.
 //! - Deleting frees the space for later traces; the file does not shrink.
 
 mod batch;
