@@ -1,15 +1,14 @@
 //! What the drainer takes out of the rings, and the deliverer makes records of.
 
 use std::borrow::Cow;
-use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use osprofiler_wire::{Info, Origin, Record};
+use osprofiler_wire::{Id, Info, Origin, Record};
 
 use super::BATCH_RECORDS;
 use crate::context::{Place, TraceState};
 use crate::local::entry::{Entry, Extra, Extras};
-use crate::local::ids::PointId;
+use crate::local::ids::Sequence;
 use crate::local::ring::Outlet;
 use crate::losses::{self, Reason};
 use crate::state;
@@ -17,13 +16,14 @@ use crate::state;
 /// The end of a thread's ring that the drainer empties.
 pub(super) struct Ring {
     outlet: Outlet,
+    sequence: Sequence,
     /// Of the last entry that was taken out.
     trace: Option<Arc<TraceState>>,
 }
 
 impl Ring {
     pub(super) fn new(outlet: Outlet) -> Self {
-        Self { outlet, trace: None }
+        Self { sequence: Sequence::new(outlet.sequence), outlet, trace: None }
     }
 
     /// Entries that are in it.
@@ -55,7 +55,7 @@ pub(super) struct Batch {
 /// What of a batch comes from one ring.
 struct Part {
     entries: usize,
-    sequence: NonZeroU64,
+    sequence: Sequence,
     /// Of the first entries, unless they have one.
     trace: Option<Arc<TraceState>>,
 }
@@ -85,7 +85,7 @@ impl Batch {
         self.entries.extend_from_slice(two);
         let extras = one.iter().chain(two).map(|entry| entry.extras.count()).sum();
         taken.commit_all();
-        let (sequence, trace) = (ring.outlet.sequence, ring.trace.clone());
+        let (sequence, trace) = (ring.sequence, ring.trace.clone());
         self.parts.push(Part { entries: take, sequence, trace });
         let Ok(extras) = ring.outlet.extras.read_chunk(extras) else { return };
         for extra in extras {
@@ -97,6 +97,7 @@ impl Batch {
     }
 
     /// Takes all out: calls `f` with each record and its trace.
+    #[inline(always)]
     pub(super) fn for_each(
         &mut self,
         origin: &Arc<Origin>,
@@ -105,10 +106,45 @@ impl Batch {
         let mut entries = self.entries.drain(..);
         let mut extras = self.extras.drain(..);
         for mut part in self.parts.drain(..) {
+            let mut ids = Ids::of(part.sequence);
             for entry in entries.by_ref().take(part.entries) {
-                if let Some((trace, record)) = part.record(entry, &mut extras, origin) {
-                    f(trace, record);
+                let mut next = |extra| if entry.extras.has(extra) { extras.next() } else { None };
+                if let Some(Extra::Trace(trace)) = next(Extras::TRACE) {
+                    part.trace = Some(trace);
                 }
+                let trace_id = match next(Extras::POINT) {
+                    Some(Extra::Point(point)) => point.to_id(),
+                    _ => ids.get(entry.number),
+                };
+                let parent_id = match next(Extras::PARENT) {
+                    Some(Extra::Point(parent)) => Some(parent.to_id()),
+                    _ if entry.parent == 0 => None,
+                    _ => Some(ids.get(entry.parent)),
+                };
+                let name = match next(Extras::NAME) {
+                    Some(Extra::Name(name)) => Cow::Owned(name),
+                    _ => Cow::Borrowed(entry.name),
+                };
+                let info = match next(Extras::INFO) {
+                    Some(Extra::Info(info)) => info,
+                    _ => Info::new(),
+                };
+                // The first entry of a ring has it.
+                let Some(trace) = &part.trace else { continue };
+                f(
+                    trace,
+                    Record {
+                        name,
+                        phase: entry.phase,
+                        base_id: trace.base_id().clone(),
+                        parent_id: parent_id.unwrap_or_else(|| trace.id_of(Place::Entry)),
+                        trace_id,
+                        timestamp: trace.anchor().after_us(entry.at.as_micros()),
+                        info,
+                        origin: origin.clone(),
+                        source: None,
+                    },
+                );
             }
         }
     }
@@ -122,49 +158,23 @@ impl Batch {
     }
 }
 
-impl Part {
-    /// Makes the record of an entry, in whose trace it is; the next extras are its.
-    fn record(
-        &mut self,
-        entry: Entry,
-        extras: &mut impl Iterator<Item = Extra>,
-        origin: &Arc<Origin>,
-    ) -> Option<(&Arc<TraceState>, Record)> {
-        let mut next = |extra| if entry.extras.has(extra) { extras.next() } else { None };
-        if let Some(Extra::Trace(trace)) = next(Extras::TRACE) {
-            self.trace = Some(trace);
+/// Ids that were needed lately: a point's own id is needed four times, if it has one child.
+struct Ids {
+    sequence: Sequence,
+    recent: [(u32, Id); 16],
+}
+
+impl Ids {
+    fn of(sequence: Sequence) -> Self {
+        Self { sequence, recent: [const { (0, Id::from_uuid_bytes([0; 16])) }; 16] }
+    }
+
+    #[inline]
+    fn get(&mut self, number: u32) -> Id {
+        let (found, id) = &mut self.recent[number as usize % 16];
+        if *found != number {
+            (*found, *id) = (number, self.sequence.id(number));
         }
-        let of_sequence = |number| PointId { sequence: self.sequence, number };
-        let point = match next(Extras::POINT) {
-            Some(Extra::Point(point)) => point,
-            _ => of_sequence(entry.number),
-        };
-        let parent = match next(Extras::PARENT) {
-            Some(Extra::Point(parent)) => Place::Point(parent),
-            _ if entry.parent == 0 => Place::Entry,
-            _ => Place::Point(of_sequence(entry.parent)),
-        };
-        let name = match next(Extras::NAME) {
-            Some(Extra::Name(name)) => Cow::Owned(name),
-            _ => Cow::Borrowed(entry.name),
-        };
-        let info = match next(Extras::INFO) {
-            Some(Extra::Info(info)) => info,
-            _ => Info::new(),
-        };
-        // The first entry of a ring has it.
-        let trace = self.trace.as_ref()?;
-        let record = Record {
-            name,
-            phase: entry.phase,
-            base_id: trace.base_id().clone(),
-            parent_id: trace.id_of(parent),
-            trace_id: point.to_id(),
-            timestamp: trace.anchor().after_us(entry.at.as_micros()),
-            info,
-            origin: origin.clone(),
-            source: None,
-        };
-        Some((trace, record))
+        id.clone()
     }
 }

@@ -19,7 +19,7 @@ use crate::losses::Reason;
 
 /// How full a ring should be when it is emptied: the fuller, the less often the drainer has to wake,
 /// and the less room there is for a burst.
-const AIM: f64 = 0.25;
+const AIM: f64 = 0.5;
 
 pub(super) fn run(inbox: &Receiver<Command>) {
     let mut calibration = Calibration::start();

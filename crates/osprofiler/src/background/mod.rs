@@ -44,14 +44,15 @@ const MAX_ENDED_RINGS: usize = 512;
 /// process only.
 const MAX_LOSSES: usize = 16 * 1024;
 
-/// How long the drainer sleeps at most while there is something to drain.
-const BUSY_INTERVAL: Duration = Duration::from_millis(25);
-
-/// How long it sleeps at least: it does not keep a processor busy.
+/// How long the drainer sleeps at least while there is something to drain: it does not keep a
+/// processor busy.
 const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
-/// How long it sleeps while there is nothing to drain. With [`GATHERING`], a start record is on its
-/// way within a third of a second, whatever its thread does after it.
+/// How long it sleeps at most then: a thread that was quiet may get busy.
+const BUSY_INTERVAL: Duration = Duration::from_millis(25);
+
+/// How long it sleeps while there is nothing to drain. With [`GATHERING`], a start record is on its way
+/// within a third of a second, whatever its thread does after it.
 const IDLE_INTERVAL: Duration = Duration::from_millis(200);
 
 /// How long a batch that is not full waits for more: one transaction, and one time that the deliverer

@@ -63,8 +63,26 @@ impl PointId {
 
     /// The id as everybody else knows it: a UUID of version 4.
     pub(crate) fn to_id(self) -> Id {
-        let [high, low] =
-            KEY.map(|key| nth_of_sequence(mix(key ^ self.sequence.get()), self.number));
+        Sequence::new(self.sequence).id(self.number)
+    }
+}
+
+/// The points of one sequence.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sequence {
+    /// Of the two halves of the UUIDs.
+    seeds: [u64; 2],
+}
+
+impl Sequence {
+    pub(crate) fn new(sequence: NonZeroU64) -> Self {
+        Self { seeds: KEY.map(|key| mix(key ^ sequence.get())) }
+    }
+
+    /// The id of the point that has this number.
+    #[inline]
+    pub(crate) fn id(&self, number: u32) -> Id {
+        let [high, low] = self.seeds.map(|seed| nth_of_sequence(seed, number));
         Id::from_random(u128::from(high) << 64 | u128::from(low))
     }
 }

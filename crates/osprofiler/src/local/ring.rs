@@ -225,7 +225,7 @@ impl Ring {
     #[cold]
     fn look(&mut self) {
         self.unlooked = 0;
-        if RING_RECORDS - self.entries.slots() >= RING_RECORDS / 2 {
+        if self.entries.slots() <= RING_RECORDS / 2 {
             background::wake();
         }
     }
