@@ -5,6 +5,7 @@
 //! held against the same tasks without a point.
 
 use std::sync::Arc;
+use std::thread;
 
 use fastrace::future::FutureExt as _;
 use opentelemetry::Context;
@@ -18,7 +19,7 @@ use tokio::task::JoinHandle;
 use tracing::{Dispatch, Instrument as _};
 
 use crate::libraries::{self, Library, fast, otel, ours, spans, work};
-use crate::on::{BURST_RECORDS, Pause, per};
+use crate::on::{BURST_RECORDS, Check, PAUSE, per};
 
 const CPU: &str = "CPU ns";
 const ABOVE: &str = "above none, ns";
@@ -95,15 +96,15 @@ impl Subject {
     /// CPU nanoseconds per point.
     fn round(&self, runtime: &Runtime, bursts: u64) -> f64 {
         let library = self.library.as_deref();
-        let pause = Pause::new(library);
+        let check = Check::begin(library);
         let spent = || cpu::of_process().saturating_sub(libraries::cpu_of_others(library));
         let before = spent();
         let mut points = 0;
         for _ in 0..bursts {
             points += TASKS + (self.burst)(runtime);
-            pause.after(points);
+            thread::sleep(PAUSE);
         }
-        pause.end(points);
+        check.end(points);
         per(spent().saturating_sub(before), points)
     }
 }

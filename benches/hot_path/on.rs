@@ -13,14 +13,11 @@ use osprofiler_benches::{Bench, Table, cpu, in_turn};
 
 use crate::libraries::{self, DEPTH, Library, VALUES, WIDTH};
 
-/// Records that fit into one of our rings, with a margin: a burst makes no more.
+/// Records of a burst at most: some bursts fit into one of our rings, in case the machine is busy.
 pub(crate) const BURST_RECORDS: u64 = 400;
 
 /// Between bursts: longer than our drainer sleeps while there is work.
-const PAUSE: Duration = Duration::from_millis(30);
-
-/// How long the background may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PAUSE: Duration = Duration::from_millis(30);
 
 /// Traces at the beginning of a burst that are not timed, since the caches are cold after the pause.
 pub(crate) const WARM_UP: u64 = 4;
@@ -82,42 +79,30 @@ fn round(library: &dyn Library, shape: Shape, bursts: u64) -> [f64; 2] {
     let traces = (BURST_RECORDS / 2 - WARM_UP * NESTED.points) / shape.points;
     let points = WARM_UP * NESTED.points + traces * shape.points;
     let mut timed = Duration::ZERO;
-    let spent_elsewhere = elsewhere(library, bursts * points, |pause| {
-        for burst_number in 1..=bursts {
+    let spent_elsewhere = elsewhere(library, bursts * points, || {
+        for _ in 0..bursts {
             timed += burst(library, shape, traces, || ());
-            pause.after(burst_number * points);
+            thread::sleep(PAUSE);
         }
     });
     let caller = per(timed, bursts * traces * shape.points);
     [caller, caller + spent_elsewhere]
 }
 
-/// The pause between bursts.
-pub(crate) struct Pause<'a> {
+/// Sees to it that nothing is lost.
+pub(crate) struct Check<'a> {
     library: Option<&'a dyn Library>,
     delivered_before: u64,
 }
 
-impl<'a> Pause<'a> {
-    pub(crate) fn new(library: Option<&'a dyn Library>) -> Self {
+impl<'a> Check<'a> {
+    pub(crate) fn begin(library: Option<&'a dyn Library>) -> Self {
         let delivered_before = library.and_then(Library::delivered).unwrap_or(0);
         Self { library, delivered_before }
     }
 
-    /// Sleeps, and goes on doing so if the machine is too busy for the background to have taken so
-    /// many points by then.
-    pub(crate) fn after(&self, points: u64) {
-        thread::sleep(PAUSE);
-        let expected = self.delivered_before + points;
-        let deadline = Instant::now() + PATIENCE;
-        while self.library.and_then(Library::arrived).is_some_and(|arrived| arrived < expected) {
-            assert!(Instant::now() < deadline, "points were lost");
-            thread::sleep(PAUSE / 30);
-        }
-    }
-
     /// Waits until all is delivered, and panics if that is not so many points.
-    pub(crate) fn end(&self, points: u64) {
+    pub(crate) fn end(self, points: u64) {
         let delivered = self.library.and_then(Library::delivered);
         let delivered = delivered.map(|delivered| delivered - self.delivered_before);
         assert!(delivered.is_none_or(|delivered| delivered == points), "points were lost");
@@ -148,13 +133,13 @@ pub(crate) fn burst(
 
 /// CPU time per point of all threads of the process but this one, while `work` records so many
 /// points and until they are delivered. The threads of other libraries do not count.
-pub(crate) fn elsewhere(library: &dyn Library, points: u64, work: impl FnOnce(&Pause<'_>)) -> f64 {
-    let pause = Pause::new(Some(library));
+pub(crate) fn elsewhere(library: &dyn Library, points: u64, work: impl FnOnce()) -> f64 {
+    let check = Check::begin(Some(library));
     let foreign = || cpu::of_thread() + libraries::cpu_of_others(Some(library));
     let spent = || cpu::of_process().saturating_sub(foreign());
     let before = spent();
-    work(&pause);
-    pause.end(points);
+    work();
+    check.end(points);
     per(spent().saturating_sub(before), points)
 }
 

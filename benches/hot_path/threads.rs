@@ -8,7 +8,7 @@ use std::time::Duration;
 use osprofiler_benches::{Bench, Table, in_turn};
 
 use crate::libraries::{self, Library};
-use crate::on::{self, BURST_RECORDS, NESTED};
+use crate::on::{self, BURST_RECORDS, NESTED, PAUSE};
 
 const ONE: &str = "one thread, ns";
 const TWO: &str = "two threads, ns";
@@ -54,14 +54,14 @@ fn round(library: &dyn Library, threads: usize, bursts: u64) -> f64 {
             turn.wait();
         }
     };
-    on::elsewhere(library, bursts * points, |pause| {
+    on::elsewhere(library, bursts * points, || {
         thread::scope(|scope| {
             for _ in 0..threads {
                 scope.spawn(run);
             }
-            for burst in 1..=bursts {
+            for _ in 0..bursts {
                 turn.wait();
-                pause.after(burst * points);
+                thread::sleep(PAUSE);
                 turn.wait();
             }
         });

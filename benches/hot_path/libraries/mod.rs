@@ -57,12 +57,6 @@ pub(crate) trait Library: Sync {
     /// Waits until all that was recorded has reached the back end; how many points that are since the
     /// process began, if the library records anything.
     fn delivered(&self) -> Option<u64>;
-
-    /// How many points have reached the back end without anybody waiting for them, if the library's
-    /// queue is too short for several bursts.
-    fn arrived(&self) -> Option<u64> {
-        None
-    }
 }
 
 /// All libraries, ours first.
