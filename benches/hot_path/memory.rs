@@ -117,7 +117,9 @@ pub(crate) fn job(args: &[String]) {
                 });
             }
         }
-        turns.iter().for_each(|turn| drop(turn.wait()));
+        for turn in &turns {
+            turn.wait();
+        }
         for turn in &turns {
             let before = resident();
             turn.wait();
