@@ -8,7 +8,7 @@ use osprofiler_wire::{HmacKey, Id, SignedContext, TraceContext};
 
 use crate::local::clock::Anchor;
 use crate::local::ids::PointId;
-use crate::losses::Losses;
+use crate::losses::Pending;
 
 /// The context of one request: the trace, the HMAC key in force, and where in the trace we are.
 ///
@@ -44,7 +44,8 @@ pub(crate) struct TraceState {
     anchor: Anchor,
     /// Which of the process's traces it is, counted from 1.
     serial: u64,
-    pub(crate) losses: Losses,
+    /// What was dropped of it and not told of yet.
+    pub(crate) losses: Pending,
 }
 
 impl TraceState {
@@ -83,7 +84,7 @@ impl Profiler {
             key: hmac_key.into(),
             anchor: Anchor::now(),
             serial: NEXT.fetch_add(1, Ordering::Relaxed),
-            losses: Losses::default(),
+            losses: Pending::default(),
         };
         Self::at(Arc::new(trace), Place::Base, Place::Entry)
     }

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use osprofiler_drivers::{Error, Writer};
-use osprofiler_wire::Record;
+use osprofiler_wire::{Record, Timestamp};
 
 use super::batch::Batch;
 use super::{Job, QUEUED_BATCHES, spawn};
@@ -77,9 +77,10 @@ impl Records {
         self.clear();
         let origin = state::origin();
         for trace in traces {
-            let counts = trace.losses.take();
+            let (counts, last_us) = trace.losses.take();
             if counts != Counts::default() {
-                self.records.extend(losses::point(&trace, counts, &origin));
+                let last = Timestamp::from_micros(last_us);
+                self.records.extend(losses::point(&trace, counts, last, &origin));
                 self.belong_to(&trace, counts);
             }
         }
@@ -109,7 +110,7 @@ impl Records {
                     losses::count(&trace, record.timestamp, Reason::Failed);
                 }
             } else {
-                losses::give_back(&trace, told);
+                losses::have_told(&trace, told, self.records[from].timestamp);
             }
             from = to;
         }
