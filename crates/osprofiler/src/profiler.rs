@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use osprofiler_wire::{HmacKey, Id};
+use osprofiler_wire::{HmacKey, Id, Info};
 
 pub use crate::context::Profiler;
 use crate::future::InProfiler;
@@ -133,9 +133,14 @@ pub fn is_tracing() -> bool {
 #[inline]
 pub fn start(name: impl Into<Cow<'static, str>>, info: impl IntoInfo) {
     if is_tracing() {
-        let (name, info) = (name.into(), info.into_info());
-        slot::with(|scope| scope.start(name, info, ClosedBy::Stop));
+        start_traced(name.into(), info.into_info());
     }
+}
+
+// Not part of the caller, where it would take room and registers even if nothing is traced.
+#[inline(never)]
+fn start_traced(name: Cow<'static, str>, info: Info) {
+    slot::with(|scope| scope.start(name, info, ClosedBy::Stop));
 }
 
 /// Stops the current point, if [`start`] began it; else does nothing.
@@ -145,9 +150,13 @@ pub fn start(name: impl Into<Cow<'static, str>>, info: impl IntoInfo) {
 #[inline]
 pub fn stop(info: impl IntoInfo) {
     if is_tracing() {
-        let info = info.into_info();
-        slot::with(|scope| scope.stop(info));
+        stop_traced(info.into_info());
     }
+}
+
+#[inline(never)]
+fn stop_traced(info: Info) {
+    slot::with(|scope| scope.stop(info));
 }
 
 /// Takes a fork of this thread's profiler, to go on elsewhere under the current point.

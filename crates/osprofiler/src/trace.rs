@@ -34,65 +34,67 @@ use crate::local::slot;
 /// ```
 #[must_use = "dropped at once, the point ends at once"]
 pub struct Trace {
-    /// The open point, if there is one.
-    point: Option<PointId>,
+    point: Option<Point>,
+    _not_send: PhantomData<*const ()>,
+}
+
+/// An open point, and what its stop record will say.
+struct Point {
+    id: PointId,
     stop: Info,
     began_in_panic: bool,
-    _not_send: PhantomData<*const ()>,
 }
 
 impl Trace {
     /// Starts a point under the current one, if this thread is tracing.
     #[inline]
     pub fn new(name: impl Into<Cow<'static, str>>, info: impl IntoInfo) -> Self {
-        if slot::is_tracing() { Self::start(name.into(), info.into_info()) } else { Self::of(None) }
-    }
-
-    #[inline]
-    fn start(name: Cow<'static, str>, info: Info) -> Self {
-        // With `()` known here to be empty, there is no info to pass on.
-        Self::of(if info.is_empty() { start(name) } else { start_with(name, info) })
-    }
-
-    #[inline]
-    fn of(point: Option<PointId>) -> Self {
-        Self {
-            began_in_panic: point.is_some() && thread::panicking(),
-            point,
-            stop: Info::new(),
-            _not_send: PhantomData,
-        }
+        let point =
+            if slot::is_tracing() { Point::start(name.into(), info.into_info()) } else { None };
+        Self { point, _not_send: PhantomData }
     }
 
     /// Adds to what the stop record will say. A key that is there is replaced.
     #[inline]
     pub fn on_stop(&mut self, info: impl IntoInfo) {
-        if self.point.is_some() {
-            self.stop.merge(&info.into_info());
+        if let Some(point) = &mut self.point {
+            point.stop.merge(&info.into_info());
         }
     }
 
     /// Marks the point as failed: the type of the error, and what it says.
     pub fn fail(&mut self, error: &(impl std::error::Error + ?Sized)) {
-        if self.point.is_some() {
-            self.stop.merge(&crate::outcome::error_info(error));
+        if let Some(point) = &mut self.point {
+            point.stop.merge(&crate::outcome::error_info(error));
         }
-    }
-
-    #[inline(never)]
-    fn close(&mut self, id: PointId) {
-        let mut info = std::mem::take(&mut self.stop);
-        if thread::panicking() && !self.began_in_panic {
-            info.merge(&crate::outcome::panic_info(""));
-        }
-        slot::with(|scope| scope.close(id, info));
     }
 }
 
+impl Point {
+    #[inline]
+    fn start(name: Cow<'static, str>, info: Info) -> Option<Self> {
+        // With `()` known here to be empty, there is no info to pass on.
+        let id = if info.is_empty() { start(name) } else { start_with(name, info) };
+        id.map(|id| Self { id, stop: Info::new(), began_in_panic: thread::panicking() })
+    }
+
+    #[inline(never)]
+    fn close(mut self) {
+        if thread::panicking() && !self.began_in_panic {
+            self.stop.merge(&crate::outcome::panic_info(""));
+        }
+        slot::with(|scope| scope.close(self.id, self.stop));
+    }
+}
+
+// Not part of the caller, where they would take room and registers even if nothing is traced.
+
+#[inline(never)]
 fn start(name: Cow<'static, str>) -> Option<PointId> {
     slot::with(|scope| scope.start(name, Info::new(), ClosedBy::Handle))
 }
 
+#[inline(never)]
 fn start_with(name: Cow<'static, str>, info: Info) -> Option<PointId> {
     slot::with(|scope| scope.start(name, info, ClosedBy::Handle))
 }
@@ -100,14 +102,14 @@ fn start_with(name: Cow<'static, str>, info: Info) -> Option<PointId> {
 impl Drop for Trace {
     #[inline]
     fn drop(&mut self) {
-        if let Some(id) = self.point.take() {
-            self.close(id);
+        if let Some(point) = self.point.take() {
+            point.close();
         }
     }
 }
 
 impl fmt::Debug for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Trace").field(&self.point).finish()
+        f.debug_tuple("Trace").field(&self.point.as_ref().map(|point| point.id)).finish()
     }
 }

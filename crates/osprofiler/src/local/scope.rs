@@ -1,6 +1,7 @@
 //! The scope: where in its trace a thread, or a future while it is polled, stands.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::sync::Arc;
 
 use osprofiler_wire::{Id, Info, Phase};
@@ -35,7 +36,26 @@ pub(super) struct Open {
 }
 
 /// Open points that a scope has room for from its first on.
-const ROOM: usize = 8;
+const ROOM: usize = 16;
+
+/// Open points that the room has which a thread keeps for its next scope, at most.
+const MAX_SPARE: usize = 64;
+
+thread_local! {
+    /// The room of a scope that is gone: each request and each traced future needs one.
+    static SPARE: Cell<Vec<Open>> = const { Cell::new(Vec::new()) };
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        let mut open = std::mem::take(&mut self.open);
+        if (1..=MAX_SPARE).contains(&open.capacity()) {
+            open.clear();
+            // A thread that is shutting down has no spare any more.
+            let _ = SPARE.try_with(|spare| spare.set(open));
+        }
+    }
+}
 
 /// Who closes a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
