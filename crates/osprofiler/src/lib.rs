@@ -95,8 +95,8 @@
 //! # Do no harm
 //!
 //! Nothing here returns an error into the traced program, panics into it or waits for a back end.
-//! What cannot be kept is dropped and counted ([`notifier::stats`]); our own troubles go to the
-//! `log` crate.
+//! What cannot be kept is dropped, counted ([`notifier::stats`]) and told in its trace; our own
+//! troubles go to the `log` crate.
 
 #[cfg(feature = "macros")]
 #[doc(hidden)]

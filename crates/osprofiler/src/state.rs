@@ -45,10 +45,11 @@ static ENABLED: AtomicBool = AtomicBool::new(true);
 /// The [`Route`] that follows from notifier and switch, so that a traced thread asks for one byte.
 static ROUTE: AtomicU8 = AtomicU8::new(Route::Nowhere as u8);
 
-/// Bytes of infos that the background may hold.
+/// Bytes that the background may hold besides rings and batches: infos, names that are not static,
+/// traces.
 const MAX_QUEUED_BYTES: usize = 64 * 1024 * 1024;
 
-/// Bytes of infos on their way.
+/// Bytes of these on their way.
 static QUEUED_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 static DELIVERED: AtomicU64 = AtomicU64::new(0);
@@ -146,13 +147,16 @@ pub(crate) fn stats() -> Stats {
     }
 }
 
+/// Bytes that a trace takes which is named in a ring, with what it shares with others.
+pub(crate) const ROOM_OF_TRACE: usize = 256;
+
 /// Bytes that an info takes on its way: at least those of its first allocation.
 pub(crate) fn room_of(info: &Info) -> usize {
     const FIRST_ALLOCATION: usize = 128;
     if info.is_empty() { 0 } else { info.json_len().max(FIRST_ALLOCATION) }
 }
 
-/// Takes room for an info on its way to the background; false if there is none left.
+/// Takes room for something on its way to the background; false if there is none left.
 pub(crate) fn reserve(bytes: usize) -> bool {
     if bytes == 0 {
         return true;

@@ -96,7 +96,8 @@ impl Batch {
         }
     }
 
-    /// Takes all out: calls `f` with each record and its trace.
+    /// Takes all out: calls `f` with each record and its trace, and gives back the room that all but
+    /// the infos took.
     #[inline(always)]
     pub(super) fn for_each(
         &mut self,
@@ -110,6 +111,7 @@ impl Batch {
             for entry in entries.by_ref().take(part.entries) {
                 let mut next = |extra| if entry.extras.has(extra) { extras.next() } else { None };
                 if let Some(Extra::Trace(trace)) = next(Extras::TRACE) {
+                    state::release(state::ROOM_OF_TRACE);
                     part.trace = Some(trace);
                 }
                 let trace_id = match next(Extras::POINT) {
@@ -122,7 +124,10 @@ impl Batch {
                     _ => Some(ids.get(entry.parent)),
                 };
                 let name = match next(Extras::NAME) {
-                    Some(Extra::Name(name)) => Cow::Owned(name),
+                    Some(Extra::Name(name)) => {
+                        state::release(name.len());
+                        Cow::Owned(name)
+                    }
                     _ => Cow::Borrowed(entry.name),
                 };
                 let info = match next(Extras::INFO) {

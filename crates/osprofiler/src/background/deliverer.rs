@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::thread;
 use std::time::Duration;
 
@@ -24,19 +24,22 @@ const TRIES: u32 = 5;
 /// together give a back end four seconds to restart.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 
-/// Starts the deliverer of a back end, which ends when its queue does. `None` if the system has no
-/// thread to give; what is recorded is then dropped and counted.
-pub(super) fn start(delivery: Delivery) -> Option<SyncSender<Job>> {
+/// Starts the deliverer of a back end, which ends when its queue does, and gives batches back when it
+/// has emptied them. `None` if the system has no thread to give; what is recorded is then dropped and
+/// counted.
+pub(super) fn start(delivery: Delivery, emptied: Sender<Batch>) -> Option<SyncSender<Job>> {
     let (queue, jobs) = mpsc::sync_channel(QUEUED_BATCHES);
-    spawn("osprofiler-deliver", move || run(delivery, &jobs)).then_some(queue)
+    spawn("osprofiler-deliver", move || run(delivery, &jobs, &emptied)).then_some(queue)
 }
 
-fn run(mut delivery: Delivery, jobs: &Receiver<Job>) {
+fn run(mut delivery: Delivery, jobs: &Receiver<Job>, emptied: &Sender<Batch>) {
     let mut records = Records::default();
     for job in jobs {
         match job {
             Job::Batch(mut batch) => {
                 let bytes = records.make(&mut batch);
+                // The drainer ends with the process only.
+                let _ = emptied.send(batch);
                 delivery.deliver(&mut records);
                 state::release(bytes);
             }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError};
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ const AIM: f64 = 0.5;
 
 pub(super) fn run(inbox: &Receiver<Command>) {
     let mut calibration = Calibration::start();
-    let mut drainer = Drainer::default();
+    let mut drainer = Drainer::new();
     let mut interval = IDLE_INTERVAL;
     loop {
         let waited = Instant::now();
@@ -43,7 +43,6 @@ pub(super) fn run(inbox: &Receiver<Command>) {
 }
 
 /// It never waits for the deliverer: a back end that hangs can be replaced, and rings are adopted.
-#[derive(Default)]
 struct Drainer {
     rings: Vec<Ring>,
     /// Drained, and not yet in the queue.
@@ -54,6 +53,9 @@ struct Drainer {
     losses: Vec<Arc<TraceState>>,
     /// To the deliverer of the current back end.
     queue: Option<SyncSender<Job>>,
+    /// Batches that deliverers have emptied: their memory is used again, since what the system gives
+    /// anew it clears first, page by page.
+    emptied: (Sender<Batch>, Receiver<Batch>),
     flushes: VecDeque<Flush>,
 }
 
@@ -65,6 +67,18 @@ struct Flush {
 }
 
 impl Drainer {
+    fn new() -> Self {
+        Self {
+            rings: Vec::new(),
+            batch: Batch::default(),
+            gathering: None,
+            losses: Vec::new(),
+            queue: None,
+            emptied: mpsc::channel(),
+            flushes: VecDeque::new(),
+        }
+    }
+
     fn obey(&mut self, command: Command) {
         match command {
             Command::Wake => {}
@@ -95,7 +109,7 @@ impl Drainer {
             self.drop_batch();
         }
         self.offer_flushes();
-        self.queue = deliverer::start(delivery);
+        self.queue = deliverer::start(delivery, self.emptied.0.clone());
     }
 
     /// Records that are in rings.
@@ -162,6 +176,7 @@ impl Drainer {
         let records = self.batch.len();
         match queue.try_send(Job::Batch(std::mem::take(&mut self.batch))) {
             Ok(()) => {
+                self.batch = self.emptied.1.try_recv().unwrap_or_default();
                 self.gathering = None;
                 self.pass(records);
             }

@@ -18,10 +18,10 @@ use crate::losses::{self, Reason};
 use crate::state;
 
 /// Records that a thread's ring holds.
-pub(crate) const RING_RECORDS: usize = 1280;
+pub(crate) const RING_RECORDS: usize = 1024;
 
-/// Extras that a thread's ring holds: few records have one, fewer have two.
-const RING_EXTRAS: usize = 512;
+/// Extras that a thread's ring holds: every other record may have one.
+const RING_EXTRAS: usize = 704;
 
 /// Bytes that a thread's ring takes, infos aside.
 const RING_BYTES: usize = RING_RECORDS * size_of::<Entry>() + RING_EXTRAS * size_of::<Extra>();
@@ -30,7 +30,7 @@ const _: () = assert!(RING_BYTES < 63 * 1024, "with what is around it, 64 KiB");
 
 /// After so many records a thread looks how full its ring is. Looking means to read what the
 /// background writes, so it is not done for every record.
-const LOOK_INTERVAL: usize = RING_RECORDS / 4;
+const LOOK_INTERVAL: usize = RING_RECORDS / 16;
 
 /// The end that a thread fills.
 struct Ring {
@@ -195,7 +195,9 @@ impl Ring {
     ) -> bool {
         let needed = extras.count();
         let has_room = self.extras.cached_slots() >= needed || self.extras.slots() >= needed;
-        if !has_room || !state::reserve(state::room_of(&info)) {
+        let traces = if extras.has(Extras::TRACE) { state::ROOM_OF_TRACE } else { 0 };
+        let room = state::room_of(&info) + name.map_or(0, String::len) + traces;
+        if !has_room || !state::reserve(room) {
             return false;
         }
         let mut push = |extra| {
@@ -225,7 +227,7 @@ impl Ring {
     #[cold]
     fn look(&mut self) {
         self.unlooked = 0;
-        if self.entries.slots() <= RING_RECORDS / 2 {
+        if self.entries.slots() <= RING_RECORDS / 2 || self.extras.slots() <= RING_EXTRAS / 2 {
             background::wake();
         }
     }
