@@ -37,7 +37,8 @@ pub struct Id(Repr);
 
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Repr {
-    Uuid([u8; 16]),
+    /// The two halves of its bytes as big-endian numbers, which are aligned: an id is copied often.
+    Uuid(u64, u64),
     Text(Arc<str>),
 }
 
@@ -53,16 +54,16 @@ impl Id {
     /// ```
     #[must_use]
     pub fn from_random(bits: u128) -> Self {
-        let mut bytes = bits.to_be_bytes();
-        bytes[6] = (bytes[6] & 0x0f) | 0x40;
-        bytes[8] = (bytes[8] & 0x3f) | 0x80;
-        Self(Repr::Uuid(bytes))
+        let version_4 = ((bits >> 64) as u64 & !0xf000) | 0x4000;
+        let variant = (bits as u64 & (u64::MAX >> 2)) | 1 << 63;
+        Self(Repr::Uuid(version_4, variant))
     }
 
     /// Makes the id whose [`uuid_bytes`](Self::uuid_bytes) these are.
     #[must_use]
     pub const fn from_uuid_bytes(bytes: [u8; 16]) -> Self {
-        Self(Repr::Uuid(bytes))
+        let bits = u128::from_be_bytes(bytes);
+        Self(Repr::Uuid((bits >> 64) as u64, bits as u64))
     }
 
     /// Reads a UUID in canonical form.
@@ -74,14 +75,14 @@ impl Id {
         for (pair, at) in digits.iter_mut().zip(PAIRS) {
             *pair = [text[at], text[at + 1]];
         }
-        hex::decode(&digits).map(Repr::Uuid).map(Self)
+        hex::decode(&digits).map(Self::from_uuid_bytes)
     }
 
     /// Returns the 16 bytes if this is a UUID in canonical form.
     #[must_use]
     pub fn uuid_bytes(&self) -> Option<[u8; 16]> {
         match &self.0 {
-            Repr::Uuid(bytes) => Some(*bytes),
+            Repr::Uuid(high, low) => Some(uuid_bytes(*high, *low)),
             Repr::Text(_) => None,
         }
     }
@@ -89,8 +90,8 @@ impl Id {
     /// Calls `f` with the id as text, without allocating.
     pub fn with_text<R>(&self, f: impl FnOnce(&str) -> R) -> R {
         match &self.0 {
-            Repr::Uuid(bytes) => {
-                let text = uuid_text(bytes);
+            Repr::Uuid(high, low) => {
+                let text = uuid_text(&uuid_bytes(*high, *low));
                 f(std::str::from_utf8(&text).expect("hexadecimal digits and dashes are ASCII"))
             }
             Repr::Text(text) => f(text),
@@ -100,7 +101,7 @@ impl Id {
     /// Appends the id as a JSON string.
     pub(crate) fn push_json(&self, out: &mut String) {
         match &self.0 {
-            Repr::Uuid(_) => self.with_text(|text| {
+            Repr::Uuid(..) => self.with_text(|text| {
                 out.push('"');
                 out.push_str(text);
                 out.push('"');
@@ -145,6 +146,10 @@ impl<'de> Deserialize<'de> for Id {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(Self::from)
     }
+}
+
+fn uuid_bytes(high: u64, low: u64) -> [u8; 16] {
+    (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
 }
 
 pub(crate) fn uuid_text(bytes: &[u8; 16]) -> [u8; UUID_TEXT_LEN] {

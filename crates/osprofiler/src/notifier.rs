@@ -52,10 +52,10 @@ pub fn set(closure: impl Fn(&Record) + Send + Sync + 'static) {
 /// The drivers are features of this crate: `sqlite`, `file`, `memory`. The back end is opened in the
 /// background as well, and again after a failure: one that is down neither stops nor delays the
 /// program. What waits for it is bounded: 64 KiB for each thread that records, and for all of them
-/// 8 MiB of batches, 32 MiB of threads that have ended, and 64 MiB of infos. What found no room is
-/// counted by [`stats`], and told in its trace (`docs/record.md`).
+/// 32 MiB of rings that are full, 8 MiB of batches, and 64 MiB of infos. What found no room is counted
+/// by [`stats`], and told in its trace (`docs/record.md`).
 ///
-/// A record reaches the back end within a third of a second, whatever its thread does then, if the
+/// A record is handed to the back end within a quarter of a second, whatever its thread does then, if the
 /// back end keeps up; in a program that is killed, no more is lost.
 ///
 /// The background is a thread, which does not survive a `fork`: a process that forks calls this

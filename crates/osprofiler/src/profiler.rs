@@ -117,7 +117,7 @@ pub fn is_tracing() -> bool {
 
 /// Starts a point under the current one.
 ///
-/// `info` is `()`, an [`Info`](crate::Info), or a closure that makes one and is called only while
+/// `info` is `()`, an [`Info`], or a closure that makes one and is called only while
 /// tracing, such as [`info!`](crate::info!) writes.
 ///
 /// ```

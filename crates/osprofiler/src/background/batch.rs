@@ -9,7 +9,7 @@ use super::BATCH_RECORDS;
 use crate::context::{Place, TraceState};
 use crate::local::entry::{Entry, Extra, Extras};
 use crate::local::ids::Sequence;
-use crate::local::ring::Outlet;
+use crate::local::ring::{self, Outlet};
 use crate::losses::{self, Reason};
 use crate::state;
 
@@ -31,16 +31,17 @@ impl Ring {
         self.outlet.entries.slots()
     }
 
-    /// How full it is, from 0 to 1.
-    pub(super) fn fullness(&self) -> f64 {
-        let of = |used: usize, room: usize| used as f64 / room as f64;
-        let entries = of(self.len(), self.outlet.entries.buffer().capacity());
-        entries.max(of(self.outlet.extras.slots(), self.outlet.extras.buffer().capacity()))
-    }
-
-    /// Whether its thread has ended.
+    /// Whether its thread fills it no more.
     pub(super) fn has_ended(&self) -> bool {
         self.outlet.entries.is_abandoned()
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        if self.has_ended() {
+            ring::forget();
+        }
     }
 }
 

@@ -5,28 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError};
 
-use std::time::{Duration, Instant};
-
 use super::batch::{Batch, Ring};
 use super::deliverer::{self, Delivery};
 use super::{
-    BATCH_RECORDS, BUSY_INTERVAL, Command, GATHERING, IDLE_INTERVAL, Job, MAX_ENDED_RINGS,
-    MAX_LOSSES, MIN_INTERVAL, WOKEN,
+    BATCH_RECORDS, BUSY_INTERVAL, Command, IDLE_INTERVAL, Job, MAX_LOSSES, WOKEN, new_rings,
 };
 use crate::context::TraceState;
 use crate::local::clock::Calibration;
+use crate::local::ring::MAX_ENDED;
 use crate::losses::Reason;
-
-/// How full a ring should be when it is emptied: the fuller, the less often the drainer has to wake,
-/// and the less room there is for a burst.
-const AIM: f64 = 0.5;
 
 pub(super) fn run(inbox: &Receiver<Command>) {
     let mut calibration = Calibration::start();
     let mut drainer = Drainer::new();
     let mut interval = IDLE_INTERVAL;
     loop {
-        let waited = Instant::now();
         match inbox.recv_timeout(interval) {
             Ok(command) => drainer.obey(command),
             Err(RecvTimeoutError::Timeout) => {}
@@ -34,7 +27,7 @@ pub(super) fn run(inbox: &Receiver<Command>) {
         }
         // Before looking: what comes later calls again.
         WOKEN.store(false, Ordering::Relaxed);
-        interval = drainer.drain(waited.elapsed());
+        interval = if drainer.drain() { BUSY_INTERVAL } else { IDLE_INTERVAL };
         drainer.forget_ended_rings();
         if let Some(calibration) = &mut calibration {
             calibration.refresh();
@@ -47,8 +40,6 @@ struct Drainer {
     rings: Vec<Ring>,
     /// Drained, and not yet in the queue.
     batch: Batch,
-    /// Since when there is something in the batch.
-    gathering: Option<Instant>,
     /// Traces whose losses are to be told.
     losses: Vec<Arc<TraceState>>,
     /// To the deliverer of the current back end.
@@ -71,7 +62,6 @@ impl Drainer {
         Self {
             rings: Vec::new(),
             batch: Batch::default(),
-            gathering: None,
             losses: Vec::new(),
             queue: None,
             emptied: mpsc::channel(),
@@ -87,14 +77,14 @@ impl Drainer {
                     self.losses.push(trace);
                 }
             }
-            Command::Adopt(ring) => self.rings.push(Ring::new(ring)),
             Command::Deliver(delivery, done) => {
                 self.replace_queue(delivery);
                 // Whoever waits may have given up.
                 let _ = done.send(());
             }
             Command::Flush(done) => {
-                self.flushes.push_back(Flush { ahead: self.in_rings() + self.batch.len(), done });
+                let ahead = self.in_rings() + self.batch.len();
+                self.flushes.push_back(Flush { ahead, done });
             }
         }
     }
@@ -113,55 +103,40 @@ impl Drainer {
     }
 
     /// Records that are in rings.
-    fn in_rings(&self) -> usize {
+    fn in_rings(&mut self) -> usize {
+        self.adopt();
         self.rings.iter().map(Ring::len).sum()
     }
 
-    /// Empties the rings after so long a time, and queues the batch if it is due; gives the time
-    /// until the next time.
-    fn drain(&mut self, waited: Duration) -> Duration {
-        let mut fullest = 0.0;
+    /// Moves what the rings hold into the queue as far as that has room; says whether there was
+    /// anything to do.
+    fn drain(&mut self) -> bool {
+        let mut any = false;
         loop {
-            fullest = self.fill_batch().max(fullest);
+            self.fill_batch();
+            any |= !self.batch.is_empty() || !self.flushes.is_empty();
             let is_full = self.batch.is_full();
             // What comes while we are at it waits for the next time, else the inbox might.
-            if !self.is_due() || !self.offer_batch() || !is_full {
+            if !self.offer_batch() || !is_full {
                 break;
             }
         }
         self.offer_losses();
         self.offer_flushes();
-        let stuck = self.batch.is_full() || !self.flushes.is_empty();
-        match self.gathering {
-            _ if stuck => BUSY_INTERVAL,
-            _ if fullest > 0.0 => waited.mul_f64(AIM / fullest).clamp(MIN_INTERVAL, BUSY_INTERVAL),
-            Some(since) => GATHERING.saturating_sub(since.elapsed()),
-            None => IDLE_INTERVAL,
-        }
+        any
     }
 
-    /// Moves what is in the rings into the batch as far as that has room; says how full the fullest of
-    /// them was, from 0 to 1.
-    fn fill_batch(&mut self) -> f64 {
-        let mut fullest = 0.0;
+    fn fill_batch(&mut self) {
+        self.adopt();
         for ring in &mut self.rings {
-            fullest = ring.fullness().max(fullest);
             self.batch.fill_from(ring);
         }
         self.rings.retain(|ring| !(ring.has_ended() && ring.len() == 0));
-        if !self.batch.is_empty() {
-            self.gathering.get_or_insert_with(Instant::now);
-        }
-        fullest
     }
 
-    /// Whether the batch is not to wait for more.
-    fn is_due(&self) -> bool {
-        self.batch.is_full()
-            || self.queue.is_none()
-            || !self.flushes.is_empty()
-            || !self.losses.is_empty()
-            || self.gathering.is_some_and(|since| since.elapsed() >= GATHERING)
+    /// Takes over rings that are new. A thread's are in the order in which it filled them.
+    fn adopt(&mut self) {
+        self.rings.extend(new_rings().drain(..).map(Ring::new));
     }
 
     /// Moves the batch into the queue; false, and the batch stays, if there is no room.
@@ -177,7 +152,6 @@ impl Drainer {
         match queue.try_send(Job::Batch(std::mem::take(&mut self.batch))) {
             Ok(()) => {
                 self.batch = self.emptied.1.try_recv().unwrap_or_default();
-                self.gathering = None;
                 self.pass(records);
             }
             Err(TrySendError::Full(job)) => {
@@ -204,7 +178,6 @@ impl Drainer {
     fn drop_batch(&mut self) {
         let records = self.batch.len();
         self.batch.lose(Reason::NoRoom);
-        self.gathering = None;
         self.pass(records);
     }
 
@@ -246,7 +219,7 @@ impl Drainer {
     /// start a thread for every request while the back end hangs.
     fn forget_ended_rings(&mut self) {
         let ended = self.rings.iter().filter(|ring| ring.has_ended()).count();
-        let mut surplus = ended.saturating_sub(MAX_ENDED_RINGS);
+        let mut surplus = ended.saturating_sub(MAX_ENDED);
         let mut forgotten = Batch::default();
         let mut records = 0;
         self.rings.retain_mut(|ring| {

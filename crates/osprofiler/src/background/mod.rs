@@ -1,18 +1,19 @@
 //! What runs elsewhere: from the threads' rings to a driver.
 //!
 //! The *drainer*, a thread that is started with the first ring or the first back end, takes entries
-//! out of every ring, makes records of them and collects these into batches. The *deliverer*, a
-//! thread for each back end, hands batches to the writer, so that one that hangs keeps the drainer
-//! neither from emptying the rings nor from going on with another. Between them is a queue of
-//! [`QUEUED_BATCHES`]; when it is full the rings fill up behind it, and there, on the thread that has
-//! no room, records are dropped and counted.
+//! out of every ring and collects them into batches, a few times a second: a thread whose ring is full
+//! meanwhile goes on with another. The *deliverer*, a thread for each back end, makes records of the
+//! entries and hands them to the writer, so that one that hangs keeps the drainer neither from emptying
+//! the rings nor from going on with another. Between them is a queue of [`QUEUED_BATCHES`]; when it is
+//! full the rings fill up behind it, and when there are too many full ones, records are dropped on the
+//! thread that has no room, and counted.
 //!
 //! Threads do not survive a `fork`: a process that forks sets its notifier afterwards.
 //!
 //! ```text
 //!   caller's threads          drainer                     deliverer
 //!   ring ──┐
-//!   ring ──┼── Entry ──▶ batch of records ── queue ──▶ Writer::write ──▶ back end
+//!   ring ──┼── entries ──▶ batch of entries ── queue ──▶ records ── Writer::write ──▶ back end
 //!   ring ──┘
 //! ```
 
@@ -22,7 +23,7 @@ mod drainer;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -37,36 +38,24 @@ pub(crate) const BATCH_RECORDS: usize = 4096;
 /// Batches that wait for the writer at most.
 pub(crate) const QUEUED_BATCHES: usize = 8;
 
-/// Rings of threads that have ended, and wait to be drained, at most: 30 MiB of records.
-const MAX_ENDED_RINGS: usize = 512;
-
 /// Traces whose losses wait to be told at most: some 4 MiB. Those of further ones are counted for the
 /// process only.
 const MAX_LOSSES: usize = 16 * 1024;
 
-/// How long the drainer sleeps at least while there is something to drain: it does not keep a
-/// processor busy.
-const MIN_INTERVAL: Duration = Duration::from_millis(1);
+/// How long the drainer sleeps while there is something to drain: one time that threads are woken, and
+/// one transaction, are for many records.
+const BUSY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How long it sleeps at most then: a thread that was quiet may get busy.
-const BUSY_INTERVAL: Duration = Duration::from_millis(25);
-
-/// How long it sleeps while there is nothing to drain. With [`GATHERING`], a start record is on its way
-/// within a third of a second, whatever its thread does after it.
+/// How long it sleeps while there is nothing: a start record is on its way within a quarter of a second,
+/// whatever its thread does after it.
 const IDLE_INTERVAL: Duration = Duration::from_millis(200);
-
-/// How long a batch that is not full waits for more: one transaction, and one time that the deliverer
-/// is woken, are for many records.
-const GATHERING: Duration = Duration::from_millis(100);
 
 /// How long to wait until one back end has replaced another.
 const CHANGE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the drainer is told.
 enum Command {
-    /// A thread has made its ring.
-    Adopt(Outlet),
-    /// A ring is getting full.
+    /// There is much to drain.
     Wake,
     /// Records of this trace were dropped; say so in the trace as soon as there is room.
     TellLosses(Arc<TraceState>),
@@ -86,9 +75,18 @@ enum Job {
 /// The way to the drainer; `None` inside if it could not be started.
 static DRAINER: OnceLock<Option<Sender<Command>>> = OnceLock::new();
 
+/// Rings that the drainer does not know yet. It takes them when it drains, and is not woken for them.
+static NEW_RINGS: Mutex<Vec<Outlet>> = Mutex::new(Vec::new());
+
 /// Takes over the reading end of a new ring.
 pub(crate) fn adopt(ring: Outlet) {
-    tell(Command::Adopt(ring));
+    new_rings().push(ring);
+    DRAINER.get_or_init(start);
+}
+
+fn new_rings() -> MutexGuard<'static, Vec<Outlet>> {
+    // What it guards is whole at any time.
+    NEW_RINGS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether the drainer was woken and has not looked into the rings since.

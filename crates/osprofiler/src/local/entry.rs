@@ -51,6 +51,9 @@ impl Extras {
     pub(crate) const NAME: Self = Self(1 << 3);
     pub(crate) const INFO: Self = Self(1 << 4);
 
+    /// That an entry has at most.
+    pub(crate) const MAX_COUNT: usize = 5;
+
     /// Adds one if it is needed.
     #[inline]
     pub(crate) fn with(self, extra: Self, is_needed: bool) -> Self {

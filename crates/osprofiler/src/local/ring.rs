@@ -1,10 +1,12 @@
-//! The bounded queue from one thread to the background.
+//! The bounded queue from one thread to the background: rings, of which each is filled once it holds
+//! more than the background has taken out.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::mem::size_of;
 use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use osprofiler_wire::{Info, Phase};
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -28,11 +30,16 @@ const RING_BYTES: usize = RING_RECORDS * size_of::<Entry>() + RING_EXTRAS * size
 
 const _: () = assert!(RING_BYTES < 63 * 1024, "with what is around it, 64 KiB");
 
-/// After so many records a thread looks how full its ring is. Looking means to read what the
-/// background writes, so it is not done for every record.
-const LOOK_INTERVAL: usize = RING_RECORDS / 16;
+/// Full rings, and rings of threads that have ended, that the background has not emptied yet.
+static ENDED: AtomicUsize = AtomicUsize::new(0);
 
-/// The end that a thread fills.
+/// Such rings of the whole process at most: 32 MiB. With more, records are dropped.
+pub(crate) const MAX_ENDED: usize = 512;
+
+/// The background, which comes by in its own time, is called when there are so many.
+const MANY_ENDED: usize = 8;
+
+/// The end that a thread fills. When it is full, the thread goes on with another one.
 struct Ring {
     entries: Producer<Entry>,
     extras: Producer<Extra>,
@@ -40,8 +47,6 @@ struct Ring {
     sequence: NonZeroU64,
     /// The trace that the last entry belongs to, by its serial; 0 at first.
     trace: u64,
-    /// Entries since the last look.
-    unlooked: usize,
 }
 
 /// The end that the background empties.
@@ -51,16 +56,27 @@ pub(crate) struct Outlet {
     pub(crate) sequence: NonZeroU64,
 }
 
+impl Drop for Ring {
+    fn drop(&mut self) {
+        ENDED.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Says that the background has done with a ring that had ended.
+pub(crate) fn forget() {
+    ENDED.fetch_sub(1, Ordering::Relaxed);
+}
+
 thread_local! {
     static RING: RefCell<Option<Ring>> = const { RefCell::new(None) };
 }
 
-/// Puts a record without an info into this thread's ring. If that is full, the record is dropped and
-/// counted.
+/// Puts a record without an info into this thread's ring. If there is no room, the record is dropped
+/// and counted.
 pub(super) fn push(trace: &Arc<TraceState>, point: &Open, phase: Phase) {
     let pushed = with_ring(point, |ring| match ring.plain_parent(trace, point) {
-        Some(parent) => ring.push_plain(trace, point, parent, phase),
-        None => ring.push_with_extras(trace, point, phase, Info::new()),
+        Some(parent) if !ring.entries.is_full() => ring.push_plain(trace, point, parent, phase),
+        _ => ring.push_with_extras(trace, point, phase, Info::new()),
     });
     if !pushed {
         lose(trace);
@@ -77,13 +93,8 @@ pub(super) fn push_with(trace: &Arc<TraceState>, point: &Open, phase: Phase, inf
 /// Calls `f` with the ring of this thread; false if the thread has none any more.
 #[inline(always)]
 fn with_ring(point: &Open, f: impl FnOnce(&mut Ring) -> bool) -> bool {
-    let called = RING.try_with(|ring| {
-        let ring = &mut *ring.borrow_mut();
-        f(match ring {
-            Some(ring) => ring,
-            None => Ring::begin(ring, point.id.sequence),
-        })
-    });
+    let called = RING
+        .try_with(|ring| f(ring.borrow_mut().get_or_insert_with(|| Ring::new(point.id.sequence))));
     called == Ok(true)
 }
 
@@ -94,11 +105,25 @@ fn lose(trace: &Arc<TraceState>) {
 
 impl Ring {
     #[cold]
-    fn begin(ring: &mut Option<Self>, sequence: NonZeroU64) -> &mut Self {
+    fn new(sequence: NonZeroU64) -> Self {
         let (entries, entries_out) = RingBuffer::new(RING_RECORDS);
         let (extras, extras_out) = RingBuffer::new(RING_EXTRAS);
         background::adopt(Outlet { entries: entries_out, extras: extras_out, sequence });
-        ring.insert(Self { entries, extras, sequence, trace: 0, unlooked: 0 })
+        Self { entries, extras, sequence, trace: 0 }
+    }
+
+    /// Goes on with another ring, unless too many wait to be emptied.
+    #[cold]
+    fn renew(&mut self) -> bool {
+        let ended = ENDED.load(Ordering::Relaxed);
+        if ended >= MANY_ENDED {
+            background::wake();
+        }
+        let has_room = ended < MAX_ENDED;
+        if has_room {
+            *self = Self::new(self.sequence);
+        }
+        has_room
     }
 
     /// The number of a point's parent, if a record of the point needs no extras but an info.
@@ -135,12 +160,7 @@ impl Ring {
     fn push_entry(&mut self, trace: &TraceState, mut entry: Entry) -> bool {
         // Last, so that our own work is not measured.
         entry.at = SinceEntry::from_micros(trace.anchor().elapsed_us());
-        let pushed = self.entries.push(entry).is_ok();
-        self.unlooked += 1;
-        if self.unlooked == LOOK_INTERVAL {
-            self.look();
-        }
-        pushed
+        self.entries.push(entry).is_ok()
     }
 
     #[inline(never)]
@@ -151,7 +171,9 @@ impl Ring {
         phase: Phase,
         info: Info,
     ) -> bool {
-        if self.entries.is_full() {
+        let is_full =
+            |ring: &Self| ring.entries.is_full() || ring.extras.slots() < Extras::MAX_COUNT;
+        if is_full(self) && !self.renew() {
             return false;
         }
         let (parent, foreign_parent) = match point.parent {
@@ -169,18 +191,10 @@ impl Ring {
             .with(Extras::PARENT, foreign_parent.is_some())
             .with(Extras::NAME, owned_name.is_some())
             .with(Extras::INFO, !info.is_empty());
+        let number = point.id.number;
+        let at = SinceEntry::default();
         self.push_extras(extras, trace, point.id, foreign_parent, owned_name, info)
-            && self.push_entry(
-                trace,
-                Entry {
-                    name,
-                    number: point.id.number,
-                    parent,
-                    at: SinceEntry::default(),
-                    phase,
-                    extras,
-                },
-            )
+            && self.push_entry(trace, Entry { name, number, parent, at, phase, extras })
     }
 
     /// Before their entry: what the background finds an entry for is all there.
@@ -193,11 +207,8 @@ impl Ring {
         name: Option<&String>,
         info: Info,
     ) -> bool {
-        let needed = extras.count();
-        let has_room = self.extras.cached_slots() >= needed || self.extras.slots() >= needed;
         let traces = if extras.has(Extras::TRACE) { state::ROOM_OF_TRACE } else { 0 };
-        let room = state::room_of(&info) + name.map_or(0, String::len) + traces;
-        if !has_room || !state::reserve(room) {
+        if !state::reserve(state::room_of(&info) + name.map_or(0, String::len) + traces) {
             return false;
         }
         let mut push = |extra| {
@@ -221,14 +232,5 @@ impl Ring {
             push(Extra::Info(info));
         }
         true
-    }
-
-    /// Calls the background, which comes by in its own time, if that may be too late.
-    #[cold]
-    fn look(&mut self) {
-        self.unlooked = 0;
-        if self.entries.slots() <= RING_RECORDS / 2 || self.extras.slots() <= RING_EXTRAS / 2 {
-            background::wake();
-        }
     }
 }
