@@ -1,6 +1,7 @@
 //! The per-request context itself: what it holds, and nothing of where it is attached.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -25,15 +26,26 @@ pub struct Profiler {
     id: Id,
 }
 
-/// Where in its trace a profiler or a point stands.
+/// Where in its trace a profiler or a point stands: at a point that this process made, or else where
+/// `number` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// At its root.
-    Base,
-    /// Where it entered this process: under the caller's point, or at its root as well.
-    Entry,
-    /// At a point that this process made.
-    Point(PointId),
+pub(crate) struct Place {
+    pub(crate) sequence: Option<NonZeroU64>,
+    pub(crate) number: u32,
+}
+
+impl Place {
+    /// Where the trace entered this process: under the caller's point, or at its root.
+    pub(crate) const ENTRY: Self = Self { sequence: None, number: 0 };
+    /// At the root.
+    pub(crate) const BASE: Self = Self { sequence: None, number: 1 };
+}
+
+impl From<PointId> for Place {
+    #[inline]
+    fn from(PointId { sequence, number }: PointId) -> Self {
+        Self { sequence: Some(sequence), number }
+    }
 }
 
 /// What is the same for all points of a trace in this process.
@@ -63,9 +75,9 @@ impl TraceState {
 
     pub(crate) fn id_of(&self, place: Place) -> Id {
         match place {
-            Place::Base => self.base_id.clone(),
-            Place::Entry => self.entry_id.clone(),
-            Place::Point(point) => point.to_id(),
+            Place { sequence: Some(sequence), number } => PointId { sequence, number }.to_id(),
+            Place::BASE => self.base_id.clone(),
+            _ => self.entry_id.clone(),
         }
     }
 }
@@ -86,7 +98,7 @@ impl Profiler {
             serial: NEXT.fetch_add(1, Ordering::Relaxed),
             losses: Pending::default(),
         };
-        Self::at(Arc::new(trace), Place::Base, Place::Entry)
+        Self::at(Arc::new(trace), Place::BASE, Place::ENTRY)
     }
 
     /// The context at a place of a trace.

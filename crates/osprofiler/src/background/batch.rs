@@ -143,7 +143,7 @@ impl Batch {
                         name,
                         phase: entry.phase,
                         base_id: trace.base_id().clone(),
-                        parent_id: parent_id.unwrap_or_else(|| trace.id_of(Place::Entry)),
+                        parent_id: parent_id.unwrap_or_else(|| trace.id_of(Place::ENTRY)),
                         trace_id,
                         timestamp: trace.anchor().after_us(entry.at.as_micros()),
                         info,

@@ -27,9 +27,12 @@ pub(crate) struct PointId {
 }
 
 thread_local! {
-    /// The last point that this thread made, and in which generation of forks: the child of one must
-    /// not go on with its parent's sequence.
-    static LAST: Cell<Option<(PointId, u32)>> = const { Cell::new(None) };
+    // Each for itself: what is written as one and read as two, or the other way, waits for itself.
+    /// The sequence of this thread, and the number of its last point.
+    static SEQUENCE: Cell<Option<NonZeroU64>> = const { Cell::new(None) };
+    static NUMBER: Cell<u32> = const { Cell::new(0) };
+    /// In which generation of forks it was begun: the child of one must not go on with its parent's.
+    static GENERATION: Cell<u32> = const { Cell::new(0) };
 }
 
 /// Keeps apart what other processes and machines make.
@@ -39,26 +42,24 @@ impl PointId {
     /// Makes an id that nobody else has.
     #[inline]
     pub(crate) fn fresh() -> Self {
-        let generation = fork::generation();
-        let next = match LAST.get() {
-            Some((last, made_in)) if made_in == generation => last.next(),
-            _ => None,
-        };
-        let next = next.unwrap_or_else(Self::first);
-        LAST.set(Some((next, generation)));
-        next
-    }
-
-    #[inline]
-    fn next(self) -> Option<Self> {
-        Some(Self { number: self.number.checked_add(1)?, ..self })
+        match (SEQUENCE.get(), NUMBER.get().checked_add(1)) {
+            (Some(sequence), Some(number)) if GENERATION.get() == fork::generation() => {
+                NUMBER.set(number);
+                Self { sequence, number }
+            }
+            _ => Self::first(),
+        }
     }
 
     /// Begins a sequence.
     #[cold]
     fn first() -> Self {
         fork::watch();
-        Self { sequence: NonZeroU64::new(random()).unwrap_or(NonZeroU64::MIN), number: 1 }
+        let sequence = NonZeroU64::new(random()).unwrap_or(NonZeroU64::MIN);
+        SEQUENCE.set(Some(sequence));
+        NUMBER.set(1);
+        GENERATION.set(fork::generation());
+        Self { sequence, number: 1 }
     }
 
     /// The id as everybody else knows it: a UUID of version 4.
@@ -148,7 +149,7 @@ mod tests {
     #[test]
     fn a_sequence_that_is_used_up_is_followed_by_another() {
         let first = PointId::fresh();
-        LAST.set(Some((PointId { number: u32::MAX, ..first }, fork::generation())));
+        NUMBER.set(u32::MAX);
         let next = PointId::fresh();
         assert_ne!(next.sequence, first.sequence);
         assert_eq!(next.number, 1);

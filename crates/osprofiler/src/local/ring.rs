@@ -129,15 +129,12 @@ impl Ring {
     /// The number of a point's parent, if a record of the point needs no extras but an info.
     #[inline]
     fn plain_parent(&self, trace: &TraceState, point: &Open) -> Option<u32> {
-        let parent = match point.parent {
-            Place::Point(parent) if parent.sequence == self.sequence => parent.number,
-            Place::Point(_) => return None,
-            Place::Entry | Place::Base => 0,
-        };
+        let parent = point.parent;
         let is_plain = point.id.sequence == self.sequence
             && trace.serial() == self.trace
+            && parent.sequence.is_none_or(|sequence| sequence == self.sequence)
             && matches!(point.name, Cow::Borrowed(_));
-        is_plain.then_some(parent)
+        is_plain.then_some(parent.number)
     }
 
     #[inline]
@@ -177,9 +174,10 @@ impl Ring {
             return false;
         }
         let (parent, foreign_parent) = match point.parent {
-            Place::Point(parent) if parent.sequence == self.sequence => (parent.number, None),
-            Place::Point(parent) => (0, Some(parent)),
-            Place::Entry | Place::Base => (0, None),
+            Place { sequence: Some(sequence), number } if sequence != self.sequence => {
+                (0, Some(PointId { sequence, number }))
+            }
+            parent => (parent.number, None),
         };
         let (name, owned_name) = match &point.name {
             Cow::Borrowed(name) => (*name, None),

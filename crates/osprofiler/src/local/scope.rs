@@ -99,7 +99,7 @@ impl Scope {
     fn current(&self) -> (Place, Place) {
         match self.open.last() {
             None => (self.parent, self.place),
-            Some(last) => (last.parent, Place::Point(last.id)),
+            Some(last) => (last.parent, last.id.into()),
         }
     }
 
@@ -116,7 +116,7 @@ impl Scope {
         closed_by: ClosedBy,
     ) -> PointId {
         let id = PointId::fresh();
-        let (_, parent) = self.current();
+        let parent = self.open.last().map_or(self.place, |last| last.id.into());
         if self.open.capacity() == 0 {
             self.open.reserve_exact(ROOM);
         }
