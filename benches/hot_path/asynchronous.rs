@@ -5,7 +5,7 @@
 //! held against the same tasks without a point.
 
 use std::sync::Arc;
-use std::thread;
+use std::time::Duration;
 
 use fastrace::future::FutureExt as _;
 use opentelemetry::Context;
@@ -19,12 +19,12 @@ use tokio::task::JoinHandle;
 use tracing::{Dispatch, Instrument as _};
 
 use crate::libraries::{self, Library, fast, otel, ours, spans, work};
-use crate::on::{BURST_RECORDS, Check, PAUSE, per};
+use crate::on::{self, BURST_RECORDS, Check, per};
 
 const CPU: &str = "CPU ns";
 const ABOVE: &str = "above none, ns";
 
-/// Tasks of a burst that is recorded: one worker may have to record all of them.
+/// Tasks of a burst that is recorded.
 const TASKS: u64 = BURST_RECORDS / 2;
 
 /// Tasks of a round of which nothing is recorded.
@@ -62,7 +62,7 @@ fn nobody_traces(bench: &mut Bench) {
 fn all_are_traced(bench: &mut Bench) {
     let mut subjects: Vec<_> =
         subjects().into_iter().map(|subject| (subject.runtime(), subject)).collect();
-    let bursts = bench.pick(20, 4);
+    let bursts = bench.pick(60, 5);
     let rows = in_turn(bench.pick(9, 3), &mut subjects, |(runtime, subject)| {
         [subject.round(runtime, bursts)]
     });
@@ -100,12 +100,15 @@ impl Subject {
         let spent = || cpu::of_process().saturating_sub(libraries::cpu_of_others(library));
         let before = spent();
         let mut points = 0;
+        let mut paused = Duration::ZERO;
         for _ in 0..bursts {
             points += TASKS + (self.burst)(runtime);
-            thread::sleep(PAUSE);
+            let before = cpu::of_thread();
+            on::pause();
+            paused += cpu::of_thread() - before;
         }
         check.end(points);
-        per(spent().saturating_sub(before), points)
+        per(spent().saturating_sub(before + paused), points)
     }
 }
 
@@ -154,7 +157,7 @@ fn burst_of_none(runtime: &Runtime) -> u64 {
 
 fn burst_of_ours(runtime: &Runtime) -> u64 {
     let fork = Fork::from(ours::Ours::new().profiler());
-    let tasks = (0..TASKS).map(|_| tokio::spawn(our_attribute().in_profiler()));
+    let tasks = (0..TASKS).map(|_| tokio::spawn(plain().trace("point", ()).in_profiler()));
     block_on(runtime, fork.scope(all(tasks)));
     0
 }
@@ -163,7 +166,7 @@ fn burst_of_fastrace(runtime: &Runtime) -> u64 {
     let root = Arc::new(fast::root());
     let parent = root.clone();
     let tasks = (0..TASKS).map(move |_| {
-        // The attribute would make a second span of each task: it does not carry the parent along.
+        // Its attribute does not carry the parent along; and ours would record the function besides.
         tokio::spawn(plain().in_span(fastrace::Span::enter_with_parent("point", &parent)))
     });
     block_on(runtime, all(tasks));

@@ -27,11 +27,11 @@ struct Limit {
 
 /// Edit here.
 const LIMITS: &[Limit] = &[
-    Limit { scenario: "off: start and stop", caller: 25, all: 25 },
+    Limit { scenario: "off: start and stop", caller: 16, all: 16 },
     Limit { scenario: "off: guard", caller: 22, all: 22 },
     Limit { scenario: "off: attribute", caller: 10, all: 10 },
-    Limit { scenario: "on: empty, nested", caller: 1_050, all: 2_400 },
-    Limit { scenario: "on: attributes, nested", caller: 2_100, all: 4_000 },
+    Limit { scenario: "on: empty, nested", caller: 900, all: 1_600 },
+    Limit { scenario: "on: attributes, nested", caller: 1_850, all: 2_850 },
 ];
 
 /// All that is off, one after the other.

@@ -11,9 +11,13 @@ use osprofiler_drivers::{Error, Writer};
 /// Bytes of a thread's ring at most.
 const THREAD: u64 = 64 << 10;
 
-/// Records on their way to the back end at most: eight batches that wait, one that is being written
-/// and one in the making, of 4,096 each.
-const RECORDS_UNDER_WAY: u64 = 10 * 4096;
+/// Full rings that wait to be emptied at most.
+const FULL_RINGS: u64 = 512;
+
+/// Records in batches at most: eight that wait, one that is being written and one in the making, of
+/// 4,096 each; and the bytes of one with what goes along with it.
+const RECORDS_IN_BATCHES: u64 = 10 * 4096;
+const RECORD: u64 = 256;
 
 /// Bytes of infos at most.
 const INFOS: u64 = 64 << 20;
@@ -21,7 +25,7 @@ const INFOS: u64 = 64 << 20;
 /// What the allocator may take in addition, for each byte that is in use.
 const ALLOCATOR: f64 = 0.25;
 
-/// Points that each thread records: a hundred times what there is room for.
+/// Points that each thread records: several times what there is room for.
 const POINTS: u64 = 20_000;
 
 const THREADS: u64 = 64;
@@ -33,7 +37,7 @@ const SLICES: u64 = 20;
 pub(crate) fn run(bench: &mut Bench) {
     let empty = grow(0);
     let with_infos = grow(INFO);
-    let in_all = RECORDS_UNDER_WAY * size_of::<Record>() as u64 + THREADS * THREAD;
+    let in_all = RECORDS_IN_BATCHES * RECORD + (FULL_RINGS + THREADS) * THREAD;
     let rows = [
         ("each further thread, empty", empty.further / THREADS, THREAD),
         ("in all, empty", empty.at_first, in_all),

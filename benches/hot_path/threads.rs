@@ -8,7 +8,7 @@ use std::time::Duration;
 use osprofiler_benches::{Bench, Table, in_turn};
 
 use crate::libraries::{self, Library};
-use crate::on::{self, BURST_RECORDS, NESTED, PAUSE};
+use crate::on::{self, BURST_RECORDS, NESTED};
 
 const ONE: &str = "one thread, ns";
 const TWO: &str = "two threads, ns";
@@ -21,7 +21,7 @@ const SLOWER: f64 = 2.0 / 1.8;
 
 pub(crate) fn run(bench: &mut Bench) {
     let libraries = libraries::all();
-    let bursts = bench.pick(20, 4);
+    let bursts = bench.pick(60, 5);
     let mut subjects: Vec<_> = libraries.iter().map(|library| &**library).collect();
     let rows = in_turn(bench.pick(9, 3), &mut subjects, |library| {
         [1, 2].map(|threads| round(*library, threads, bursts))
@@ -39,7 +39,8 @@ pub(crate) fn run(bench: &mut Bench) {
 
 /// Nanoseconds per point of each thread, on average.
 fn round(library: &dyn Library, threads: usize, bursts: u64) -> f64 {
-    let traces = BURST_RECORDS / 2 / NESTED.points;
+    // Two threads together make a burst.
+    let traces = BURST_RECORDS / 4 / NESTED.points;
     let timed = traces - on::WARM_UP;
     let points = threads as u64 * traces * NESTED.points;
     let nanos = AtomicU64::new(0);
@@ -61,7 +62,7 @@ fn round(library: &dyn Library, threads: usize, bursts: u64) -> f64 {
             }
             for _ in 0..bursts {
                 turn.wait();
-                thread::sleep(PAUSE);
+                on::pause();
                 turn.wait();
             }
         });

@@ -1,5 +1,4 @@
-//! The bounded queue from one thread to the background: rings, of which each is filled once it holds
-//! more than the background has taken out.
+//! The bounded queue from one thread to the background: a ring, and another one when that is full.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -116,14 +115,15 @@ impl Ring {
     #[cold]
     fn renew(&mut self) -> bool {
         let ended = ENDED.load(Ordering::Relaxed);
+        if ended >= MAX_ENDED {
+            return false;
+        }
+        // Not where there is no room at all: the background can do nothing about that.
         if ended >= MANY_ENDED {
             background::wake();
         }
-        let has_room = ended < MAX_ENDED;
-        if has_room {
-            *self = Self::new(self.sequence);
-        }
-        has_room
+        *self = Self::new(self.sequence);
+        true
     }
 
     /// The number of a point's parent, if a record of the point needs no extras but an info.
@@ -168,9 +168,11 @@ impl Ring {
         phase: Phase,
         info: Info,
     ) -> bool {
-        let is_full =
-            |ring: &Self| ring.entries.is_full() || ring.extras.slots() < Extras::MAX_COUNT;
-        if is_full(self) && !self.renew() {
+        let lacks = |slots: usize| slots < Extras::MAX_COUNT;
+        // What the background has taken out is looked up only if need be: it writes that.
+        let is_full = self.entries.is_full()
+            || (lacks(self.extras.cached_slots()) && lacks(self.extras.slots()));
+        if is_full && !self.renew() {
             return false;
         }
         let (parent, foreign_parent) = match point.parent {
