@@ -15,7 +15,7 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use osprofiler_benches::{Bench, runner};
 use osprofiler_wire::{HmacKey, HmacKeys, Id, SignedContext, TraceContext};
 
-use self::reference::{AwsLc, Ids, Mac, Ring, RustCrypto};
+use self::reference::{Ids, Mac, Ring, RustCrypto};
 
 const SECRET: &str = "SECRET_KEY";
 const BASE_ID: &str = "7d28af6a-79ae-40f3-8a56-2a6e1c8f1e0c";
@@ -37,7 +37,7 @@ pub(crate) fn run(bench: &mut Bench) {
 
 fn make(bench: &mut Bench, key: &HmacKey, context: &TraceContext) {
     let ids = Ids::new(BASE_ID, PARENT_ID);
-    let (rust, ring, aws) = (RustCrypto::new(SECRET), Ring::new(SECRET), AwsLc::new(SECRET));
+    let (rust, ring) = (RustCrypto::new(SECRET), Ring::new(SECRET));
     let (propagator, otel) = (TraceContextPropagator::new(), otel_context());
     let fastrace = FastraceContext::random();
     let table = bench.race(
@@ -52,9 +52,6 @@ fn make(bench: &mut Bench, key: &HmacKey, context: &TraceContext) {
             }),
             runner("this scheme, stack buffers, ring", || {
                 black_box(reference::make(&ring, black_box(&ids)));
-            }),
-            runner("this scheme, stack buffers, aws-lc-rs", || {
-                black_box(reference::make(&aws, black_box(&ids)));
             }),
             runner(OTEL, || {
                 let mut headers = HashMap::new();
@@ -73,7 +70,7 @@ fn make(bench: &mut Bench, key: &HmacKey, context: &TraceContext) {
 
 fn verify(bench: &mut Bench, signed: &SignedContext) {
     let keys = HmacKeys::parse(SECRET);
-    let (rust, ring, aws) = (RustCrypto::new(SECRET), Ring::new(SECRET), AwsLc::new(SECRET));
+    let (rust, ring) = (RustCrypto::new(SECRET), Ring::new(SECRET));
     let (info, hmac) = (signed.info.as_bytes(), signed.hmac.as_bytes());
     let (propagator, headers) = (TraceContextPropagator::new(), otel_headers());
     let traceparent = FastraceContext::random().encode_w3c_traceparent();
@@ -93,9 +90,6 @@ fn verify(bench: &mut Bench, signed: &SignedContext) {
             }),
             runner("this scheme, stack buffers, ring", || {
                 black_box(reference::verify(&ring, black_box(info), black_box(hmac)));
-            }),
-            runner("this scheme, stack buffers, aws-lc-rs", || {
-                black_box(reference::verify(&aws, black_box(info), black_box(hmac)));
             }),
             runner(OTEL, || drop(black_box(propagator.extract(black_box(&headers))))),
             runner("unsigned traceparent: fastrace", || {
@@ -150,7 +144,6 @@ fn assert_the_references_speak_the_same(signed: &SignedContext) {
     let ids = Ids::new(BASE_ID, PARENT_ID);
     of(&RustCrypto::new(SECRET), &ids, signed);
     of(&Ring::new(SECRET), &ids, signed);
-    of(&AwsLc::new(SECRET), &ids, signed);
     let plain = reference::make_plainly(SECRET, &ids);
     assert_eq!((&plain.0, &plain.1), (&signed.info, &signed.hmac));
     let (info, hmac) = (plain.0.as_bytes(), plain.1.as_bytes());

@@ -1,7 +1,6 @@
 //! The scheme of the headers by other means: as one would write it, and as fast as it can be
 //! written by hand for the ids that we make.
 
-use aws_lc_rs::hmac as aws;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -80,24 +79,6 @@ impl Mac for Ring {
 
     fn is_tag(&self, message: &[u8], tag: &[u8; 20]) -> bool {
         ring_hmac::verify(&self.0, message, tag).is_ok()
-    }
-}
-
-pub(super) struct AwsLc(aws::Key);
-
-impl AwsLc {
-    pub(super) fn new(secret: &str) -> Self {
-        Self(aws::Key::new(aws::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes()))
-    }
-}
-
-impl Mac for AwsLc {
-    fn tag(&self, message: &[u8]) -> [u8; 20] {
-        aws::sign(&self.0, message).as_ref().try_into().expect("SHA-1")
-    }
-
-    fn is_tag(&self, message: &[u8], tag: &[u8; 20]) -> bool {
-        aws::verify(&self.0, message, tag).is_ok()
     }
 }
 
