@@ -122,7 +122,9 @@ struct Ending<'a>(&'a mut Carried);
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        self.0.end(Info::new().with("cancelled", &true));
+        if self.0.0.is_some() {
+            self.0.end(Info::new().with("cancelled", &true));
+        }
     }
 }
 

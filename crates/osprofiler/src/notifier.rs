@@ -58,8 +58,8 @@ pub fn set(closure: impl Fn(&Record) + Send + Sync + 'static) {
 /// A record is handed to the back end within a quarter of a second, whatever its thread does then, if the
 /// back end keeps up; in a program that is killed, no more is lost.
 ///
-/// The background is a thread, which does not survive a `fork`: a process that forks calls this
-/// afterwards.
+/// The background is a thread, which does not survive a `fork`: a process that forks calls this for the
+/// first time afterwards. The child of one that did before records nothing, and its log says so.
 ///
 /// # Errors
 ///
@@ -100,8 +100,9 @@ pub fn create_with(
     name: impl Into<String>,
     open: impl FnMut() -> Result<Box<dyn Writer>, Error> + Send + 'static,
 ) -> Guard {
-    background::deliver_to(Delivery::new(name.into(), Box::new(open)));
-    state::set_notifier(Notifier::Driver);
+    if background::deliver_to(Delivery::new(name.into(), Box::new(open))) {
+        state::set_notifier(Notifier::Driver);
+    }
     Guard(())
 }
 

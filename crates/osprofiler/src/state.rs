@@ -71,6 +71,13 @@ pub(crate) fn set_notifier(notifier: Notifier) {
     drop(before);
 }
 
+/// Has records go nowhere, where they went to a driver: in the child of a fork, which has none of the
+/// threads that would take them. Async-signal-safe.
+pub(crate) fn forget_driver() {
+    let (ring, nowhere) = (Route::Ring as u8, Route::Nowhere as u8);
+    let _ = ROUTE.compare_exchange(ring, nowhere, Ordering::Relaxed, Ordering::Relaxed);
+}
+
 /// Never in a build without the feature `enable`.
 pub(crate) fn is_enabled() -> bool {
     cfg!(feature = "enable") && ENABLED.load(Ordering::Relaxed)

@@ -1,6 +1,6 @@
 //! The notifier that hands batches to a driver: what arrives, and what does not when it fails.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
@@ -293,6 +293,27 @@ fn losses_are_told_once_the_back_end_is_back() {
     let times: Vec<_> = ours.map(|record| record.timestamp).collect();
     assert!(matches!(times[..], [start, stop] if start == stop), "it takes no time");
     notifier::clear();
+}
+
+#[test]
+fn a_back_end_that_always_refuses_is_not_pressed() {
+    let _turn = turn();
+    let calls = Arc::new(AtomicUsize::new(0));
+    deliver_to({
+        let calls = calls.clone();
+        move |_| {
+            calls.fetch_add(1, Ordering::Relaxed);
+            Err(Error::new(ErrorKind::Storage, "on purpose"))
+        }
+    });
+    record_points(&new_profiler(), 5);
+    thread::sleep(Duration::from_secs(1));
+    // Ten times that the drainer comes by, for records and for what was lost of them.
+    let calls = calls.load(Ordering::Relaxed);
+    assert!((1..=25).contains(&calls), "{calls}");
+    notifier::clear();
+    deliver_to(|_| Ok(()));
+    let _ = notifier::flush(LONG);
 }
 
 #[test]

@@ -41,9 +41,33 @@ fn main() {
     assert_eq!(ids.len(), 3 * IDS);
     assert_eq!(ids.iter().collect::<HashSet<_>>().len(), 3 * IDS, "an id was made twice");
     println!("ids of a parent and a child of a fork differ: ok");
+    child_without_background(&trace);
     if env::var_os(UNDER_VALGRIND).is_none() {
         run_under_valgrind();
     }
+}
+
+/// Nothing takes the records of a child whose parent had a driver: it makes none, and does not hang.
+fn child_without_background(trace: &Profiler) {
+    let notifier = notifier::create("memory://forks").unwrap();
+    let _attached = trace.attach();
+    drop(Trace::new("before", ()));
+    match fork().unwrap() {
+        Fork::Child => {
+            for _ in 0..100_000 {
+                drop(Trace::new("in the child", ()));
+            }
+            let another = notifier::create("memory://child").unwrap();
+            drop(Trace::new("in the child", ()));
+            drop(another);
+            exit(i32::from(notifier::stats().dropped() > 0));
+        }
+        Fork::Parent(child) => assert_eq!(waitpid(child).unwrap(), 0, "the child failed"),
+    }
+    drop(Trace::new("after", ()));
+    drop(notifier);
+    assert_eq!(notifier::stats().dropped(), 0);
+    println!("the child of a fork records nothing without a background: ok");
 }
 
 /// Makes points of a trace that began before the fork, and the ids of others.

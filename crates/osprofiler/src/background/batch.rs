@@ -164,6 +164,15 @@ impl Batch {
     }
 }
 
+/// One that nobody takes, since the deliverer is gone, is lost.
+impl Drop for Batch {
+    fn drop(&mut self) {
+        if !self.is_empty() {
+            self.lose(Reason::Failed);
+        }
+    }
+}
+
 /// Ids that were needed lately: a point's own id is needed four times, if it has one child.
 struct Ids {
     sequence: Sequence,

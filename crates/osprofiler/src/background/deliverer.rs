@@ -41,11 +41,13 @@ fn run(mut delivery: Delivery, jobs: &Receiver<Job>, emptied: &Sender<Batch>) {
                 // The drainer ends with the process only.
                 let _ = emptied.send(batch);
                 delivery.deliver(&mut records);
+                records.clear();
                 state::release(bytes);
             }
             Job::TellLosses(traces) => {
                 records.make_losses(traces);
                 delivery.deliver(&mut records);
+                records.clear();
             }
             // Whoever waits may have given up.
             Job::Flush(done) => drop(done.send(())),
@@ -64,7 +66,6 @@ struct Records {
 impl Records {
     /// Makes the records of a batch; gives the bytes that their infos take.
     fn make(&mut self, batch: &mut Batch) -> usize {
-        self.clear();
         let origin = state::origin();
         let mut bytes = 0;
         batch.for_each(&origin, |trace, record| {
@@ -77,7 +78,6 @@ impl Records {
 
     /// Makes the points that tell of losses.
     fn make_losses(&mut self, traces: Vec<Arc<TraceState>>) {
-        self.clear();
         let origin = state::origin();
         for trace in traces {
             let (counts, last_us) = trace.losses.take();

@@ -8,7 +8,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender, TryS
 use super::batch::{Batch, Ring};
 use super::deliverer::{self, Delivery};
 use super::{
-    BATCH_RECORDS, BUSY_INTERVAL, Command, IDLE_INTERVAL, Job, MAX_LOSSES, WOKEN, new_rings,
+    BATCH_RECORDS, BUSY_INTERVAL, Command, IDLE_INTERVAL, Job, MAX_LOSSES, WOKEN, new_losses,
+    new_rings,
 };
 use crate::context::TraceState;
 use crate::local::clock::Calibration;
@@ -72,11 +73,6 @@ impl Drainer {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Wake => {}
-            Command::TellLosses(trace) => {
-                if self.losses.len() < MAX_LOSSES {
-                    self.losses.push(trace);
-                }
-            }
             Command::Deliver(delivery, done) => {
                 self.replace_queue(delivery);
                 // Whoever waits may have given up.
@@ -123,7 +119,7 @@ impl Drainer {
         }
         self.offer_losses();
         self.offer_flushes();
-        any
+        any || !self.losses.is_empty()
     }
 
     fn fill_batch(&mut self) {
@@ -183,6 +179,8 @@ impl Drainer {
 
     /// Has losses told once everything else has found room again.
     fn offer_losses(&mut self) {
+        let room = MAX_LOSSES.saturating_sub(self.losses.len());
+        self.losses.extend(new_losses().drain(..).take(room));
         if self.losses.is_empty() || !self.batch.is_empty() {
             return;
         }

@@ -8,7 +8,8 @@
 //! full the rings fill up behind it, and when there are too many full ones, records are dropped on the
 //! thread that has no room, and counted.
 //!
-//! Threads do not survive a `fork`: a process that forks sets its notifier afterwards.
+//! Threads do not survive a `fork`: a process that forks creates its first notifier afterwards. In the
+//! child of one that did before, nothing is recorded.
 //!
 //! ```text
 //!   caller's threads          drainer                     deliverer
@@ -21,7 +22,7 @@ mod batch;
 mod deliverer;
 mod drainer;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
@@ -30,6 +31,7 @@ use std::time::Duration;
 use self::batch::Batch;
 pub(crate) use self::deliverer::Delivery;
 use crate::context::TraceState;
+use crate::local::fork;
 use crate::local::ring::Outlet;
 
 /// Records a batch holds at most.
@@ -57,8 +59,6 @@ const CHANGE_PATIENCE: Duration = Duration::from_secs(1);
 enum Command {
     /// There is much to drain.
     Wake,
-    /// Records of this trace were dropped; say so in the trace as soon as there is room.
-    TellLosses(Arc<TraceState>),
     /// From now on, batches go to this back end; say when that is so.
     Deliver(Delivery, Sender<()>),
     /// Say when all that was recorded until now has been handed to the writer.
@@ -74,6 +74,14 @@ enum Job {
 
 /// The way to the drainer; `None` inside if it could not be started.
 static DRAINER: OnceLock<Option<Sender<Command>>> = OnceLock::new();
+
+/// In which generation of forks it was started: the child of one has it no more.
+static STARTED_IN: AtomicU32 = AtomicU32::new(0);
+
+/// Whether this process is the child of a fork and its parent had the drainer.
+fn is_left_behind() -> bool {
+    DRAINER.get().is_some() && STARTED_IN.load(Ordering::Relaxed) != fork::generation()
+}
 
 /// Rings that the drainer does not know yet. It takes them when it drains, and is not woken for them.
 static NEW_RINGS: Mutex<Vec<Outlet>> = Mutex::new(Vec::new());
@@ -99,25 +107,46 @@ pub(crate) fn wake() {
     }
 }
 
+/// Traces whose losses are to be told, and that the drainer does not know yet. It is not woken for
+/// them: a back end that refuses records refuses these as well.
+static NEW_LOSSES: Mutex<Vec<Arc<TraceState>>> = Mutex::new(Vec::new());
+
 /// Has the losses of a trace told.
 pub(crate) fn tell_losses(trace: Arc<TraceState>) {
-    tell(Command::TellLosses(trace));
+    let mut losses = new_losses();
+    if losses.len() < MAX_LOSSES {
+        losses.push(trace);
+    }
+}
+
+fn new_losses() -> MutexGuard<'static, Vec<Arc<TraceState>>> {
+    NEW_LOSSES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Delivers to another back end from now on; what was recorded until now goes to the one before, as
 /// far as that takes it.
 ///
 /// Returns when that is so. It is at once; the wait is bounded all the same.
-pub(crate) fn deliver_to(delivery: Delivery) {
+///
+/// False in the child of a fork if the parent had a notifier already.
+pub(crate) fn deliver_to(delivery: Delivery) -> bool {
+    if is_left_behind() {
+        log::error!(
+            "nothing is recorded: this process is the child of a fork, and its parent had a notifier \
+             that is a driver before; create the first one after the fork"
+        );
+        return false;
+    }
     let (done, waiting) = mpsc::channel();
     tell(Command::Deliver(delivery, done));
     let _ = waiting.recv_timeout(CHANGE_PATIENCE);
+    true
 }
 
 /// Waits until all that was recorded until now has been handed to the back end; false if `timeout` is
 /// over first.
 pub(crate) fn flush(timeout: Duration) -> bool {
-    if DRAINER.get().is_none() {
+    if DRAINER.get().is_none() || is_left_behind() {
         return true;
     }
     let (done, waiting) = mpsc::channel();
@@ -135,6 +164,8 @@ fn tell(command: Command) {
 /// Starts the drainer. `None` if the system has no thread to give: rings then fill up, and what is
 /// lost is counted there.
 fn start() -> Option<Sender<Command>> {
+    fork::watch();
+    STARTED_IN.store(fork::generation(), Ordering::Relaxed);
     let (commands, inbox) = mpsc::channel();
     spawn("osprofiler-drain", move || drainer::run(&inbox)).then_some(commands)
 }

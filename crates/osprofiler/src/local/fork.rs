@@ -13,12 +13,12 @@ static GENERATION: AtomicU32 = AtomicU32::new(0);
 /// Which generation this process is, if [`watch`] was called before a fork. The child's is another
 /// than its parent's.
 #[inline]
-pub(super) fn generation() -> u32 {
+pub(crate) fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
 /// Makes forks noticed from here on.
-pub(super) fn watch() {
+pub(crate) fn watch() {
     #[cfg(unix)]
     {
         static WATCH: Once = Once::new();
@@ -26,7 +26,7 @@ pub(super) fn watch() {
             // SAFETY: pthread_atfork(3) keeps the function that it is given until the program ends,
             // and so does a function last; glibc forgets it if a library that we are part of is
             // unloaded. The child calls it where only what is async-signal-safe may be done: it adds
-            // to an atomic number, no more, and cannot unwind. It takes no arguments and returns
+            // to an atomic number and sets another, no more, and cannot unwind. It takes no arguments and returns
             // nothing, as its type says.
             #[allow(unsafe_code)]
             let failed = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
@@ -40,4 +40,5 @@ pub(super) fn watch() {
 #[cfg(unix)]
 extern "C" fn in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
+    crate::state::forget_driver();
 }

@@ -42,8 +42,8 @@ impl PointId {
     /// Makes an id that nobody else has.
     #[inline]
     pub(crate) fn fresh() -> Self {
-        match (SEQUENCE.get(), NUMBER.get().checked_add(1)) {
-            (Some(sequence), Some(number)) if GENERATION.get() == fork::generation() => {
+        match (current_sequence(), NUMBER.get().checked_add(1)) {
+            (Some(sequence), Some(number)) => {
                 NUMBER.set(number);
                 Self { sequence, number }
             }
@@ -66,6 +66,17 @@ impl PointId {
     pub(crate) fn to_id(self) -> Id {
         Sequence::new(self.sequence).id(self.number)
     }
+}
+
+/// The sequence of the points that this thread makes; none before the first.
+#[inline]
+fn current_sequence() -> Option<NonZeroU64> {
+    SEQUENCE.get().filter(|_| GENERATION.get() == fork::generation())
+}
+
+/// The sequence of the points that this thread makes, begun if need be.
+pub(crate) fn sequence() -> NonZeroU64 {
+    current_sequence().unwrap_or_else(|| PointId::first().sequence)
 }
 
 /// The points of one sequence.

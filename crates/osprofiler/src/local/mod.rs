@@ -8,7 +8,7 @@
 pub(crate) mod clock;
 pub(crate) mod emit;
 pub(crate) mod entry;
-mod fork;
+pub(crate) mod fork;
 pub(crate) mod ids;
 pub(crate) mod ring;
 pub(crate) mod scope;

@@ -13,7 +13,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use crate::background;
 use crate::context::{Place, TraceState};
 use crate::local::entry::{Entry, Extra, Extras, SinceEntry};
-use crate::local::ids::PointId;
+use crate::local::ids::{self, PointId};
 use crate::local::scope::Open;
 use crate::losses::{self, Reason};
 use crate::state;
@@ -21,7 +21,7 @@ use crate::state;
 /// Records that a thread's ring holds.
 pub(crate) const RING_RECORDS: usize = 1024;
 
-/// Extras that a thread's ring holds: every other record may have one.
+/// Extras that a thread's ring holds: two of three records may have one.
 const RING_EXTRAS: usize = 704;
 
 /// Bytes that a thread's ring takes, infos aside.
@@ -35,7 +35,7 @@ static ENDED: AtomicUsize = AtomicUsize::new(0);
 /// Such rings of the whole process at most: 32 MiB. With more, records are dropped.
 pub(crate) const MAX_ENDED: usize = 512;
 
-/// The background, which comes by in its own time, is called when there are so many.
+/// The background, which comes by in its own time, is woken when there are so many.
 const MANY_ENDED: usize = 8;
 
 /// The end that a thread fills. When it is full, the thread goes on with another one.
@@ -57,7 +57,10 @@ pub(crate) struct Outlet {
 
 impl Drop for Ring {
     fn drop(&mut self) {
-        ENDED.fetch_add(1, Ordering::Relaxed);
+        // Once: what there is no room for must not wake it again and again.
+        if ENDED.fetch_add(1, Ordering::Relaxed) + 1 == MANY_ENDED {
+            background::wake();
+        }
     }
 }
 
@@ -73,7 +76,7 @@ thread_local! {
 /// Puts a record without an info into this thread's ring. If there is no room, the record is dropped
 /// and counted.
 pub(super) fn push(trace: &Arc<TraceState>, point: &Open, phase: Phase) {
-    let pushed = with_ring(point, |ring| match ring.plain_parent(trace, point) {
+    let pushed = with_ring(|ring| match ring.plain_parent(trace, point) {
         Some(parent) if !ring.entries.is_full() => ring.push_plain(trace, point, parent, phase),
         _ => ring.push_with_extras(trace, point, phase, Info::new()),
     });
@@ -84,16 +87,21 @@ pub(super) fn push(trace: &Arc<TraceState>, point: &Open, phase: Phase) {
 
 /// [`push`] with an info; also dropped if infos take too much room.
 pub(super) fn push_with(trace: &Arc<TraceState>, point: &Open, phase: Phase, info: Info) {
-    if !with_ring(point, |ring| ring.push_with_extras(trace, point, phase, info)) {
+    if !with_ring(|ring| ring.push_with_extras(trace, point, phase, info)) {
         lose(trace);
     }
 }
 
 /// Calls `f` with the ring of this thread; false if the thread has none any more.
 #[inline(always)]
-fn with_ring(point: &Open, f: impl FnOnce(&mut Ring) -> bool) -> bool {
-    let called = RING
-        .try_with(|ring| f(ring.borrow_mut().get_or_insert_with(|| Ring::new(point.id.sequence))));
+fn with_ring(f: impl FnOnce(&mut Ring) -> bool) -> bool {
+    let called = RING.try_with(|ring| {
+        let ring = &mut *ring.borrow_mut();
+        if ring.is_none() {
+            *ring = Ring::new();
+        }
+        ring.as_mut().is_some_and(f)
+    });
     called == Ok(true)
 }
 
@@ -103,33 +111,35 @@ fn lose(trace: &Arc<TraceState>) {
 }
 
 impl Ring {
+    /// `None` if too many wait to be emptied.
     #[cold]
-    fn new(sequence: NonZeroU64) -> Self {
+    fn new() -> Option<Self> {
+        if ENDED.load(Ordering::Relaxed) >= MAX_ENDED {
+            return None;
+        }
+        let sequence = ids::sequence();
         let (entries, entries_out) = RingBuffer::new(RING_RECORDS);
         let (extras, extras_out) = RingBuffer::new(RING_EXTRAS);
         background::adopt(Outlet { entries: entries_out, extras: extras_out, sequence });
-        Self { entries, extras, sequence, trace: 0 }
+        Some(Self { entries, extras, sequence, trace: 0 })
     }
 
-    /// Goes on with another ring, unless too many wait to be emptied.
+    /// Goes on with another ring, if there may be one.
     #[cold]
     fn renew(&mut self) -> bool {
-        let ended = ENDED.load(Ordering::Relaxed);
-        if ended >= MAX_ENDED {
-            return false;
+        let next = Self::new();
+        let is_there = next.is_some();
+        if let Some(next) = next {
+            *self = next;
         }
-        // Not where there is no room at all: the background can do nothing about that.
-        if ended >= MANY_ENDED {
-            background::wake();
-        }
-        *self = Self::new(self.sequence);
-        true
+        is_there
     }
 
     /// The number of a point's parent, if a record of the point needs no extras but an info.
     #[inline]
     fn plain_parent(&self, trace: &TraceState, point: &Open) -> Option<u32> {
         let parent = point.parent;
+        debug_assert_ne!(parent, Place::BASE, "no point is above that in which the trace entered");
         let is_plain = point.id.sequence == self.sequence
             && trace.serial() == self.trace
             && parent.sequence.is_none_or(|sequence| sequence == self.sequence)

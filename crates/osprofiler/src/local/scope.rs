@@ -36,7 +36,7 @@ pub(super) struct Open {
 }
 
 /// Open points that a scope has room for from its first on.
-const ROOM: usize = 16;
+const ROOM: usize = 4;
 
 /// Open points that the room has which a thread keeps for its next scope, at most.
 const MAX_SPARE: usize = 64;
@@ -82,7 +82,7 @@ impl Scope {
             trace,
             parent,
             place,
-            open: Vec::new(),
+            open: SPARE.try_with(Cell::take).unwrap_or_default(),
             own: None,
             below: None,
             serial: None,

@@ -31,7 +31,8 @@ pub(crate) enum Reason {
     Failed,
 }
 
-/// Counts a record that is dropped. Neither locks nor waits: it is called on traced threads.
+/// Counts a record that is dropped. It is called on traced threads, and takes a lock for the first of a
+/// trace only.
 pub(crate) fn count(trace: &Arc<TraceState>, at: Timestamp, reason: Reason) {
     let counts = match reason {
         Reason::NoRoom => Counts { no_room: 1, failed: 0 },
