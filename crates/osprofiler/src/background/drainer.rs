@@ -39,6 +39,11 @@ pub(super) fn run(inbox: &Receiver<Command>) {
 /// It never waits for the deliverer: a back end that hangs can be replaced, and rings are adopted.
 struct Drainer {
     rings: Vec<Ring>,
+    /// The ring that comes next: where a batch became full the next one goes on, so that all get their
+    /// turn.
+    next: usize,
+    /// How often all rings have had it.
+    rounds: u64,
     /// Drained, and not yet in the queue.
     batch: Batch,
     /// Traces whose losses are to be told.
@@ -53,8 +58,8 @@ struct Drainer {
 
 /// Somebody waits until what was recorded before has been delivered.
 struct Flush {
-    /// Records that are still to be queued before it.
-    ahead: usize,
+    /// After so many rounds, all of that is in batches.
+    due: u64,
     done: Sender<()>,
 }
 
@@ -62,6 +67,8 @@ impl Drainer {
     fn new() -> Self {
         Self {
             rings: Vec::new(),
+            next: 0,
+            rounds: 0,
             batch: Batch::default(),
             losses: Vec::new(),
             queue: None,
@@ -79,8 +86,9 @@ impl Drainer {
                 let _ = done.send(());
             }
             Command::Flush(done) => {
-                let ahead = self.in_rings() + self.batch.len();
-                self.flushes.push_back(Flush { ahead, done });
+                // The round that is under way may have passed the ring.
+                let due = self.rounds + 1 + u64::from(self.next > 0);
+                self.flushes.push_back(Flush { due, done });
             }
         }
     }
@@ -88,6 +96,7 @@ impl Drainer {
     /// Starts a deliverer for another back end. What was recorded until now goes to the one before
     /// as far as its queue has room, and is dropped else: the next one begins with empty rings.
     fn replace_queue(&mut self, delivery: Delivery) {
+        self.next = 0;
         // What is recorded meanwhile may go to either, else this might never end.
         for _ in 0..self.in_rings() / BATCH_RECORDS + 2 {
             self.fill_batch();
@@ -111,9 +120,8 @@ impl Drainer {
         loop {
             self.fill_batch();
             any |= !self.batch.is_empty() || !self.flushes.is_empty();
-            let is_full = self.batch.is_full();
             // What comes while we are at it waits for the next time, else the inbox might.
-            if !self.offer_batch() || !is_full {
+            if !self.offer_batch() || self.next == 0 {
                 break;
             }
         }
@@ -123,11 +131,22 @@ impl Drainer {
     }
 
     fn fill_batch(&mut self) {
-        self.adopt();
-        for ring in &mut self.rings {
-            self.batch.fill_from(ring);
+        if self.next == 0 {
+            self.adopt();
         }
-        self.rings.retain(|ring| !(ring.has_ended() && ring.len() == 0));
+        while let Some(ring) = self.rings.get_mut(self.next)
+            && !self.batch.is_full()
+        {
+            self.batch.fill_from(ring);
+            if !self.batch.is_full() {
+                self.next += 1;
+            }
+        }
+        if self.next == self.rings.len() {
+            self.next = 0;
+            self.rounds += 1;
+            self.rings.retain(|ring| !(ring.has_ended() && ring.len() == 0));
+        }
     }
 
     /// Takes over rings that are new. A thread's are in the order in which it filled them.
@@ -144,12 +163,8 @@ impl Drainer {
             self.drop_batch();
             return true;
         };
-        let records = self.batch.len();
         match queue.try_send(Job::Batch(std::mem::take(&mut self.batch))) {
-            Ok(()) => {
-                self.batch = self.emptied.1.try_recv().unwrap_or_default();
-                self.pass(records);
-            }
+            Ok(()) => self.batch = self.emptied.1.try_recv().unwrap_or_default(),
             Err(TrySendError::Full(job)) => {
                 self.take_back(job);
                 return false;
@@ -172,9 +187,7 @@ impl Drainer {
     }
 
     fn drop_batch(&mut self) {
-        let records = self.batch.len();
         self.batch.lose(Reason::NoRoom);
-        self.pass(records);
     }
 
     /// Has losses told once everything else has found room again.
@@ -192,16 +205,12 @@ impl Drainer {
         }
     }
 
-    /// So many records are no longer ahead of anybody.
-    fn pass(&mut self, records: usize) {
-        for flush in &mut self.flushes {
-            flush.ahead = flush.ahead.saturating_sub(records);
-        }
-    }
-
-    /// Queues the flushes that have nothing ahead of them any more.
+    /// Queues the flushes behind what they wait for.
     fn offer_flushes(&mut self) {
-        while let Some(Flush { ahead: 0, done }) = self.flushes.front() {
+        while let Some(Flush { due, done }) = self.flushes.front()
+            && *due <= self.rounds
+            && self.batch.is_empty()
+        {
             let sent = self.queue.as_ref().map(|queue| queue.try_send(Job::Flush(done.clone())));
             match sent {
                 Some(Err(TrySendError::Full(_))) => return,
@@ -218,18 +227,20 @@ impl Drainer {
     fn forget_ended_rings(&mut self) {
         let ended = self.rings.iter().filter(|ring| ring.has_ended()).count();
         let mut surplus = ended.saturating_sub(MAX_ENDED);
+        if surplus == 0 {
+            return;
+        }
         let mut forgotten = Batch::default();
-        let mut records = 0;
         self.rings.retain_mut(|ring| {
             if surplus == 0 || !ring.has_ended() {
                 return true;
             }
             surplus -= 1;
             forgotten.fill_from(ring);
-            records += forgotten.len();
             forgotten.lose(Reason::NoRoom);
             false
         });
-        self.pass(records);
+        // The rings have moved up: a round that went on would leave some out.
+        self.next = 0;
     }
 }
