@@ -31,15 +31,19 @@ const POINTS: u64 = 20_000;
 const THREADS: u64 = 64;
 const INFO: usize = 1000;
 
-/// The points are recorded in so many slices, each more than fits into a ring.
+/// Points that nearly fill one ring.
+const POINTS_OF_A_RING: u64 = 500;
+
+/// The points are recorded in so many slices.
 const SLICES: u64 = 20;
 
 pub(crate) fn run(bench: &mut Bench) {
-    let empty = grow(0);
-    let with_infos = grow(INFO);
+    let rings = grow(0, POINTS_OF_A_RING);
+    let empty = grow(0, POINTS);
+    let with_infos = grow(INFO, POINTS);
     let in_all = RECORDS_IN_BATCHES * RECORD + (FULL_RINGS + THREADS) * THREAD;
     let rows = [
-        ("each further thread, empty", empty.further / THREADS, THREAD),
+        ("each thread, its ring nearly full", rings.further / THREADS, THREAD),
         ("in all, empty", empty.at_first, in_all),
         ("in all, with infos", with_infos.at_first, in_all + INFOS),
     ];
@@ -64,13 +68,14 @@ pub(crate) fn run(bench: &mut Bench) {
 struct Grown {
     /// When so many threads had recorded.
     at_first: u64,
-    /// When as many others had, after all that is shared was full.
+    /// When as many others had, after all batches were full.
     further: u64,
 }
 
-/// Has another process record until all is full.
-fn grow(info: usize) -> Grown {
-    let job = start_job(&[], "hang", &[&info.to_string()]).and_then(|mut job| job.output());
+/// Has another process record so many points on each thread.
+fn grow(info: usize, points: u64) -> Grown {
+    let job = start_job(&[], "hang", &[&info.to_string(), &points.to_string()])
+        .and_then(|mut job| job.output());
     let job = job.expect("this program again");
     assert!(job.status.success(), "memory: {}", String::from_utf8_lossy(&job.stderr));
     let printed = String::from_utf8_lossy(&job.stdout).into_owned();
@@ -94,10 +99,11 @@ impl Writer for Hanging {
     }
 }
 
-/// Records until all is full, first on some threads and then on as many others, and prints the bytes
+/// Records, first on some threads and then on as many others, and prints the bytes
 /// by which the process has grown each time.
 pub(crate) fn job(args: &[String]) {
     let info: usize = args[0].parse().expect("bytes");
+    let points: u64 = args[1].parse().expect("points");
     let text = "x".repeat(info);
     std::mem::forget(notifier::create_with("hanging", || Ok(Box::new(Hanging))));
     let turns = [(); 2].map(|()| Barrier::new(THREADS as usize + 1));
@@ -111,7 +117,7 @@ pub(crate) fn job(args: &[String]) {
                     turn.wait();
                     turn.wait();
                     for _ in 0..SLICES {
-                        record(POINTS / SLICES, &text);
+                        record(points / SLICES, &text);
                         // Meanwhile the drainer comes by.
                         thread::sleep(Duration::from_millis(20));
                     }
@@ -132,8 +138,13 @@ pub(crate) fn job(args: &[String]) {
         }
         end.wait();
     });
-    let recorded = 2 * 2 * THREADS * POINTS;
-    assert!(notifier::stats().dropped() > recorded / 2, "there was room for most");
+    let recorded = 2 * 2 * THREADS * points;
+    let dropped = notifier::stats().dropped();
+    if points == POINTS {
+        assert!(dropped > recorded / 2, "there was room for most");
+    } else {
+        assert_eq!(dropped, 0, "there was room for all");
+    }
 }
 
 fn record(points: u64, text: &str) {

@@ -126,7 +126,8 @@ fn new_losses() -> MutexGuard<'static, Vec<Arc<TraceState>>> {
 /// Delivers to another back end from now on; what was recorded until now goes to the one before, as
 /// far as that takes it.
 ///
-/// Returns when that is so. It is at once; the wait is bounded all the same.
+/// Returns when that is so: at once, but for the first time, when the drainer gets to know the
+/// processor's counter. The wait is bounded.
 ///
 /// False in the child of a fork if the parent had a notifier already.
 pub(crate) fn deliver_to(delivery: Delivery) -> bool {
