@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use osprofiler_wire::{Id, Record, Timestamp};
 
+use crate::summary::Kind;
 use crate::{ConnectionString, Error, TraceSummary};
 
 /// Stores records.
@@ -64,19 +65,53 @@ pub struct ListQuery {
     pub limit: Option<usize>,
     /// Only traces that started at this instant or later.
     pub since: Option<Timestamp>,
+    /// Only traces that started before this instant.
+    pub until: Option<Timestamp>,
+    /// Only traces that took at least so many microseconds.
+    pub min_duration_us: Option<i64>,
+    /// Only traces with a point of this project. If `service` or `name` is given too, it must be one
+    /// point that has them all.
+    pub project: Option<String>,
+    /// Only traces with a point of this service; see `project`.
+    pub service: Option<String>,
+    /// Only traces with a point of this name; see `project`.
+    pub name: Option<String>,
 }
 
 impl ListQuery {
-    /// What a list shows of all the summaries of a back end that cannot choose by itself.
-    #[cfg(any(feature = "file", feature = "memory"))]
-    pub(crate) fn select(&self, mut summaries: Vec<TraceSummary>) -> Vec<TraceSummary> {
-        summaries.retain(|summary| {
-            (!self.errors_only || summary.errors > 0)
-                && self.since.is_none_or(|since| summary.started >= since)
-        });
+    /// Whether a trace with this summary, and with points of these kinds, is to be listed.
+    #[cfg_attr(not(any(feature = "file", feature = "memory")), allow(dead_code))]
+    pub(crate) fn matches(&self, summary: &TraceSummary, kinds: &[Kind]) -> bool {
+        (!self.errors_only || summary.errors > 0)
+            && self.since.is_none_or(|since| summary.started >= since)
+            && self.until.is_none_or(|until| summary.started < until)
+            && self.min_duration_us.is_none_or(|least| summary.duration_us >= least)
+            && self.matches_kinds(kinds)
+    }
+
+    /// Whether it asks for points of a kind.
+    pub(crate) fn asks_for_kinds(&self) -> bool {
+        self.project.is_some() || self.service.is_some() || self.name.is_some()
+    }
+
+    /// Whether a trace with points of these kinds may be listed.
+    pub(crate) fn matches_kinds(&self, kinds: &[Kind]) -> bool {
+        let is = |asked: &Option<String>, has: Option<&str>| {
+            asked.as_deref().is_none_or(|asked| has == Some(asked))
+        };
+        !self.asks_for_kinds()
+            || kinds.iter().any(|kind| {
+                is(&self.project, kind.project.as_deref())
+                    && is(&self.service, kind.service.as_deref())
+                    && is(&self.name, Some(&kind.name))
+            })
+    }
+
+    /// Newest first, and no more than asked for.
+    #[cfg_attr(not(any(feature = "file", feature = "memory")), allow(dead_code))]
+    pub(crate) fn cut(&self, summaries: &mut Vec<TraceSummary>) {
         summaries.sort_by(|a, b| b.started.cmp(&a.started).then_with(|| a.base_id.cmp(&b.base_id)));
         summaries.truncate(self.limit.unwrap_or(usize::MAX));
-        summaries
     }
 }
 
@@ -94,6 +129,31 @@ pub struct Capabilities {
     pub delete: bool,
     /// Several processes may write at once, and what they wrote is seen by others.
     pub shared: bool,
+    /// Records come back byte for byte, in the order of storage; else with the same fields and
+    /// values, in any order.
+    pub exact: bool,
+    /// What was acknowledged is seen at once by every reader; else within seconds.
+    pub immediate: bool,
+    /// Any text may be an id; else only UUIDs are sure to be told apart.
+    pub any_id: bool,
+    /// Texts may hold any character; else all but U+0000.
+    pub any_text: bool,
+}
+
+impl Capabilities {
+    /// What files and memory can do: everything.
+    #[cfg(any(feature = "file", feature = "memory", feature = "sqlite"))]
+    pub(crate) const ALL: Self = Self {
+        write: true,
+        read: true,
+        list: true,
+        delete: true,
+        shared: true,
+        exact: true,
+        immediate: true,
+        any_id: true,
+        any_text: true,
+    };
 }
 
 /// What a driver may be told besides its connection string.

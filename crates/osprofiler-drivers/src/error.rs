@@ -25,14 +25,50 @@ pub enum ErrorKind {
     Unsupported,
     /// There is nothing at the place that the connection string names.
     NotFound,
+    /// The back end does not know the user, or does not let them do this.
+    Denied,
     /// The back end is busy or out of reach; it may be back.
     Unavailable,
     /// The back end refused, or what it holds is damaged.
     Storage,
 }
 
-/// Schemes that are also the names of the features that bring them.
-const FEATURES: [&str; 3] = ["file", "memory", "sqlite"];
+/// The schemes that there are, by the features that bring them.
+const FEATURES: [(&str, &[&str]); 13] = [
+    ("ceilometer", &["ceilometer", "ceilometer+https", "panko"]),
+    ("clickhouse", &["clickhouse", "clickhouse+https"]),
+    (
+        "elasticsearch",
+        &[
+            "elasticsearch",
+            "elasticsearch+http",
+            "elasticsearch+https",
+            "opensearch",
+            "opensearch+https",
+        ],
+    ),
+    ("file", &["file"]),
+    ("jaeger", &["jaeger"]),
+    ("loginsight", &["loginsight"]),
+    ("memory", &["memory"]),
+    ("messaging", &["messaging", "rabbit", "amqp", "amqps"]),
+    ("mongodb", &["mongodb", "mongodb+srv"]),
+    ("otlp", &["otlp", "otlps", "otlp+https", "otlp+grpc"]),
+    ("redis", &["redis", "rediss", "redis+unix", "unix", "redissentinel", "rediscluster"]),
+    (
+        "sql",
+        &[
+            "mysql",
+            "mysql+pymysql",
+            "mysql+mysqldb",
+            "mariadb",
+            "postgresql",
+            "postgres",
+            "postgresql+psycopg2",
+        ],
+    ),
+    ("sqlite", &["sqlite"]),
+];
 
 impl Error {
     /// Makes an error; `message` says what was given, what was expected and what to do, in lower
@@ -69,11 +105,10 @@ impl Error {
         known.sort();
         let scheme = connection.scheme();
         let has = if known.is_empty() { "no driver".to_owned() } else { known.join(", ") };
-        let hint = if FEATURES.contains(&scheme) {
-            format!("; enable the feature `{scheme}`")
-        } else {
-            String::new()
-        };
+        let feature = FEATURES.iter().find(|(_, schemes)| schemes.contains(&scheme));
+        let hint = feature
+            .map(|(feature, _)| format!("; enable the feature `{feature}`"))
+            .unwrap_or_default();
         Self::new(
             ErrorKind::UnknownScheme,
             format!(

@@ -35,6 +35,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "_address")]
+#[allow(dead_code, reason = "each driver uses some of it")]
+mod address;
 mod connection;
 mod driver;
 mod error;
@@ -42,11 +45,20 @@ mod error;
 mod file;
 #[cfg(any(feature = "file", feature = "sqlite"))]
 mod files;
+#[cfg(feature = "_http")]
+#[allow(dead_code, reason = "each driver uses some of it")]
+mod http;
 #[cfg(feature = "memory")]
 mod memory;
+#[cfg(feature = "_runtime")]
+#[allow(dead_code, reason = "each driver uses some of it")]
+mod runtime;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod summary;
+#[cfg(feature = "_tls")]
+#[allow(dead_code, reason = "each driver uses some of it")]
+mod tls;
 
 pub use connection::{ConnectionString, default_connection_string};
 pub use driver::{

@@ -9,6 +9,8 @@ use std::collections::HashMap;
 use osprofiler_wire::{Id, Phase, Record, RecordView, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::ListQuery;
+
 /// What a list shows of a trace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -119,7 +121,7 @@ fn as_text<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok,
 /// again changes nothing.
 ///
 /// ```
-/// use osprofiler_drivers::Summarizer;
+/// use osprofiler_drivers::{ListQuery, Summarizer};
 /// use osprofiler_wire::RecordView;
 ///
 /// let mut summarizer = Summarizer::default();
@@ -132,7 +134,7 @@ fn as_text<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok,
 /// ] {
 ///     summarizer.add_view(&RecordView::parse(line)?);
 /// }
-/// let summary = &summarizer.into_summaries()[0];
+/// let summary = &summarizer.into_list(&ListQuery::default())[0];
 /// assert_eq!((summary.points, summary.errors, summary.duration_us), (1, 1, 700));
 /// assert_eq!(summary.root.request.as_deref(), Some("GET /v3"));
 /// # Ok::<(), osprofiler_wire::RecordError>(())
@@ -153,10 +155,19 @@ impl Summarizer {
         self.trace(&view.base_id).add_view(view);
     }
 
-    /// The summaries, in no order.
+    /// The summaries that were asked for, newest first.
     #[must_use]
-    pub fn into_summaries(self) -> Vec<TraceSummary> {
-        self.traces.into_iter().map(|(base_id, trace)| trace.summary(base_id)).collect()
+    pub fn into_list(self, query: &ListQuery) -> Vec<TraceSummary> {
+        let mut list: Vec<TraceSummary> = Vec::new();
+        for (base_id, mut trace) in self.traces {
+            let kinds = std::mem::take(&mut trace.kinds.0);
+            let summary = trace.summary(base_id);
+            if query.matches(&summary, &kinds) {
+                list.push(summary);
+            }
+        }
+        query.cut(&mut list);
+        list
     }
 
     fn trace(&mut self, base_id: &Id) -> &mut TraceSummarizer {
@@ -174,6 +185,7 @@ pub(crate) struct TraceSummarizer {
     /// What each record says of its point. Most traces are small: sorting them in the end costs
     /// less than looking each point up.
     points: Vec<(Id, PointState)>,
+    kinds: Kinds,
     first: Option<First>,
     started: Option<Timestamp>,
     ended: Option<Timestamp>,
@@ -193,6 +205,57 @@ impl PointState {
             stopped: self.stopped | other.stopped,
             failed: self.failed | other.failed,
         }
+    }
+}
+
+/// What points are alike in; a list can be asked for it. As JSON, `[project, service, name]`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "KindFields", into = "KindFields")]
+pub(crate) struct Kind {
+    pub(crate) project: Option<String>,
+    pub(crate) service: Option<String>,
+    pub(crate) name: String,
+}
+
+type KindFields = (Option<String>, Option<String>, String);
+
+impl From<KindFields> for Kind {
+    fn from((project, service, name): KindFields) -> Self {
+        Self { project, service, name }
+    }
+}
+
+impl From<Kind> for KindFields {
+    fn from(Kind { project, service, name }: Kind) -> Self {
+        (project, service, name)
+    }
+}
+
+/// The kinds of the points of a trace, sorted, each once: a few, however many points there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Kinds(pub(crate) Vec<Kind>);
+
+impl Kinds {
+    fn add(&mut self, project: Option<&str>, service: Option<&str>, name: &str) {
+        let found = self.0.binary_search_by(|kind| {
+            (kind.project.as_deref(), kind.service.as_deref(), kind.name.as_str())
+                .cmp(&(project, service, name))
+        });
+        if let Err(at) = found {
+            let (project, service) = (project.map(str::to_owned), service.map(str::to_owned));
+            self.0.insert(at, Kind { project, service, name: name.to_owned() });
+        }
+    }
+
+    #[cfg(any(feature = "sqlite", test))]
+    fn union(mut self, other: Self) -> Self {
+        if self != other {
+            self.0.extend(other.0);
+            self.0.sort_unstable();
+            self.0.dedup();
+        }
+        self
     }
 }
 
@@ -226,6 +289,8 @@ impl TraceSummarizer {
             is_nested: record.parent_id != record.base_id,
         };
         self.count(&record.trace_id, rank, || has_failed(record));
+        let origin = &record.origin;
+        self.kinds.add(origin.project.as_deref(), origin.service.as_deref(), &record.name);
         self.offer(rank, || Root::of_record(record));
     }
 
@@ -236,6 +301,7 @@ impl TraceSummarizer {
             is_nested: view.parent_id != view.base_id,
         };
         self.count(&view.trace_id, rank, || view.etype.is_some());
+        self.kinds.add(view.project.as_deref(), view.service.as_deref(), &view.name);
         self.offer(rank, || Root::of_view(view));
     }
 
@@ -270,6 +336,7 @@ impl TraceSummarizer {
             starts: count(points, |point| point.started),
             stops: count(points, |point| point.stopped),
             errors: count(points, |point| point.failed),
+            kinds: self.kinds,
             first: self.first?,
         })
     }
@@ -316,6 +383,7 @@ pub(crate) struct Tally {
     pub(crate) starts: u64,
     pub(crate) stops: u64,
     pub(crate) errors: u64,
+    pub(crate) kinds: Kinds,
     pub(crate) first: First,
 }
 
@@ -330,6 +398,7 @@ impl Tally {
             starts: self.starts + later.starts,
             stops: self.stops + later.stops,
             errors: self.errors + later.errors,
+            kinds: self.kinds.union(later.kinds),
             first: if later.first.rank < self.first.rank { later.first } else { self.first },
         }
     }
@@ -411,8 +480,8 @@ mod tests {
             made.add(&Record::from(&view));
             found.add_view(&view);
         }
-        assert_eq!(made.into_summaries(), [expected()]);
-        assert_eq!(found.into_summaries(), [expected()]);
+        assert_eq!(made.into_list(&ListQuery::default()), [expected()]);
+        assert_eq!(found.into_list(&ListQuery::default()), [expected()]);
     }
 
     #[test]
@@ -435,12 +504,41 @@ mod tests {
     }
 
     #[test]
+    fn filters_go_by_points_and_by_the_whole_trace() {
+        let listed = |set: &dyn Fn(&mut ListQuery)| {
+            let mut query = ListQuery::default();
+            set(&mut query);
+            let mut summarizer = Summarizer::default();
+            trace().iter().for_each(|record| summarizer.add(record));
+            let mut other = record("db", Phase::Start, "9", 0);
+            other.base_id = "other".into();
+            other.origin = Arc::new(Origin { project: Some("glance".into()), ..Origin::default() });
+            summarizer.add(&other);
+            let list = summarizer.into_list(&query);
+            list.into_iter().map(|summary| summary.base_id.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(listed(&|_| ()), ["b", "other"]);
+        assert_eq!(listed(&|query| query.name = Some("db".into())), ["b", "other"]);
+        assert_eq!(listed(&|query| query.project = Some("nova".into())), ["b"]);
+        assert_eq!(listed(&|query| query.service = Some("api".into())), ["b"]);
+        assert_eq!(listed(&|query| query.name = Some("d".into())), [""; 0]);
+        let one_point = |query: &mut ListQuery| {
+            (query.project, query.name) = (Some("glance".into()), Some("rpc".into()));
+        };
+        assert_eq!(listed(&one_point), [""; 0], "no point is both");
+        assert_eq!(listed(&|query| query.min_duration_us = Some(800)), ["b"]);
+        assert_eq!(listed(&|query| query.min_duration_us = Some(801)), [""; 0]);
+        assert_eq!(listed(&|query| query.until = Some(Timestamp::from_micros(100))), ["other"]);
+        assert_eq!(listed(&|query| query.since = Some(Timestamp::from_micros(100))), ["b"]);
+    }
+
+    #[test]
     fn a_start_that_comes_late_replaces_the_stop_that_stood_in_for_the_root() {
         let mut summarizer = Summarizer::default();
         summarizer.add(&record("inner", Phase::Stop, "2", 50));
         assert_eq!(summarizer.trace(&"b".into()).first.as_ref().unwrap().root.name, "inner");
         summarizer.add(&record("outer", Phase::Start, "1", 60));
-        assert_eq!(summarizer.into_summaries()[0].root.name, "outer");
+        assert_eq!(summarizer.into_list(&ListQuery::default())[0].root.name, "outer");
     }
 
     #[test]

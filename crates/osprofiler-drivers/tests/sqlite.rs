@@ -141,7 +141,7 @@ fn the_tables_are_those_of_the_docs() {
         let lines = String::from_utf8(zstd::decode_all(&block[..]).unwrap()).unwrap();
         assert_eq!(lines[start..start + length], expected);
     }
-    let docs = fs::read_to_string("../../docs/drivers.md").unwrap();
+    let docs = fs::read_to_string("../../docs/drivers/sqlite.md").unwrap();
     let mut statements = db.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL").unwrap();
     let statements = statements.query_map([], |row| row.get::<_, String>(0)).unwrap();
     let one_space = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");

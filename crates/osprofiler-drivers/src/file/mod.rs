@@ -20,7 +20,7 @@ use crate::{Capabilities, ConnectionString, Driver, Error, ErrorKind};
 
 pub(crate) const DRIVER: Driver = Driver {
     schemes: &["file"],
-    capabilities: Capabilities { write: true, read: true, list: true, delete: true, shared: true },
+    capabilities: Capabilities::ALL,
     open_writer: |connection, _| Ok(Box::new(writer::FileWriter::open(path_of(connection)?)?)),
     open_reader: |connection, _| Ok(Box::new(reader::FileReader::open(path_of(connection)?)?)),
 };

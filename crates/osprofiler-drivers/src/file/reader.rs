@@ -53,7 +53,7 @@ impl Reader for FileReader {
     fn list(&mut self, query: &ListQuery) -> Result<Vec<TraceSummary>, Error> {
         let mut summarizer = Summarizer::default();
         self.scan(|line| with_view(line, None, |view| summarizer.add_view(view)))?;
-        Ok(query.select(summarizer.into_summaries()))
+        Ok(summarizer.into_list(query))
     }
 
     fn skipped(&self) -> u64 {

@@ -16,7 +16,7 @@ use crate::{Capabilities, ConnectionString, Driver};
 
 pub(crate) const DRIVER: Driver = Driver {
     schemes: &["memory"],
-    capabilities: Capabilities { write: true, read: true, list: true, delete: true, shared: false },
+    capabilities: Capabilities { shared: false, ..Capabilities::ALL },
     open_writer: |connection, _| Ok(Box::new(writer::MemoryWriter::new(Store::named(connection)))),
     open_reader: |connection, _| Ok(Box::new(reader::MemoryReader::new(Store::named(connection)))),
 };

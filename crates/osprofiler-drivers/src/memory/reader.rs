@@ -28,6 +28,6 @@ impl Reader for MemoryReader {
         for record in self.store.lock().values().flatten() {
             summarizer.add(record);
         }
-        Ok(query.select(summarizer.into_summaries()))
+        Ok(summarizer.into_list(query))
     }
 }

@@ -122,7 +122,7 @@ impl Part<'_> {
         insert: &mut Statement<'_>,
     ) -> rusqlite::Result<Option<i64>> {
         let base_id = &self.records[0].base_id;
-        if summaries::insert(insert, base_id, &self.tally)? {
+        if summaries::insert(db, insert, base_id, &self.tally)? {
             return Ok(Some(db.last_insert_rowid()));
         }
         let Some((trace, stored)) = summaries::find(db, base_id)? else {

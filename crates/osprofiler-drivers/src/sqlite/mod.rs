@@ -3,7 +3,7 @@
 //! What is written together is stored together: JSON lines, sorted by trace and compressed by `zstd`
 //! in blocks, each of which holds a few dozen small traces or a piece of a large one. A trace has one
 //! row of summary besides, and a row for each place of its lines. So a trace is found at once, and a
-//! list never touches a record. `docs/drivers.md` specifies the tables for other tools.
+//! list never touches a record. `docs/drivers/sqlite.md` specifies the tables for other tools.
 //!
 //! - Any number of processes may write and read at once (WAL); a writer waits its turn.
 //! - A batch is one transaction and durable when acknowledged (`synchronous=FULL`). A process may be
@@ -30,7 +30,7 @@ use crate::{Capabilities, ConnectionString, Driver, Error, ErrorKind, default_co
 
 pub(crate) const DRIVER: Driver = Driver {
     schemes: &["sqlite"],
-    capabilities: Capabilities { write: true, read: true, list: true, delete: true, shared: true },
+    capabilities: Capabilities::ALL,
     open_writer: |connection, _| Ok(Box::new(writer::SqliteWriter::open(&path_of(connection)?)?)),
     open_reader: |connection, _| Ok(Box::new(reader::SqliteReader::open(&path_of(connection)?)?)),
 };

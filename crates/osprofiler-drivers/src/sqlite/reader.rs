@@ -1,19 +1,11 @@
 use std::path::Path;
 
 use osprofiler_wire::{Id, Timestamp};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, named_params};
 
 use super::schema::{self, Contents};
 use super::{BUSY_TIMEOUT, Store, blocks, error, summaries};
 use crate::{Error, ErrorKind, ListQuery, Reader, TraceSummary, files};
-
-// Two texts, so that SQLite sees which index serves it.
-const LIST: &str = "
-    SELECT * FROM trace WHERE started_us >= ?1
-    ORDER BY started_us DESC, id DESC LIMIT ?2";
-const LIST_FAILED: &str = "
-    SELECT * FROM trace WHERE errors > 0 AND started_us >= ?1
-    ORDER BY started_us DESC, id DESC LIMIT ?2";
 
 pub(super) struct SqliteReader {
     store: Store,
@@ -86,15 +78,41 @@ fn visit_chunks(
 }
 
 fn list(db: &Connection, query: &ListQuery) -> rusqlite::Result<Vec<TraceSummary>> {
-    let sql = if query.errors_only { LIST_FAILED } else { LIST };
-    let since = query.since.map_or(i64::MIN, Timestamp::as_micros);
+    let keys = summaries::keys_of_matching_kinds(db, query)?;
+    let (since, until) =
+        (query.since.map(Timestamp::as_micros), query.until.map(Timestamp::as_micros));
     // A negative limit is none.
     let limit = query.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(-1));
-    db.prepare_cached(sql)?
-        .query_map([since, limit], |row| {
-            Ok(summaries::tally_of(row)?.summary(summaries::id_of(row)?))
-        })?
+    db.prepare_cached(&list_sql(query))?
+        .query_map(
+            named_params! {
+                ":since": since.unwrap_or(i64::MIN),
+                // No instant is later than the last one, which no trace has.
+                ":until": until.unwrap_or(i64::MAX),
+                ":least": query.min_duration_us.unwrap_or(0),
+                ":kinds": serde_json::to_string(&keys).expect("a list of numbers"),
+                ":limit": limit,
+            },
+            |row| Ok(summaries::tally_of(row)?.summary(summaries::id_of(row)?)),
+        )?
         .collect()
+}
+
+/// Holds only the conditions that are asked for, so that SQLite sees which index serves it.
+fn list_sql(query: &ListQuery) -> String {
+    let failed = if query.errors_only { "errors > 0 AND" } else { "" };
+    let kinds = if query.asks_for_kinds() {
+        "AND kinds IN (SELECT value FROM json_each(:kinds))"
+    } else {
+        // The parameter has to occur.
+        "AND :kinds NOT NULL"
+    };
+    format!(
+        "SELECT * FROM trace
+        WHERE {failed} started_us >= :since AND started_us < :until
+            AND ended_us - started_us >= :least {kinds}
+        ORDER BY started_us DESC, id DESC LIMIT :limit"
+    )
 }
 
 #[cfg(test)]
@@ -105,9 +123,12 @@ mod tests {
     fn lists_and_reads_use_an_index() {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch(schema::TABLES).unwrap();
+        let of_one_kind = ListQuery { name: Some("db".into()), ..ListQuery::default() };
+        let failed = ListQuery { errors_only: true, ..ListQuery::default() };
         for (sql, expected) in [
-            (LIST, &["trace_started"][..]),
-            (LIST_FAILED, &["trace_failed"]),
+            (list_sql(&ListQuery::default()).as_str(), &["trace_started"][..]),
+            (&list_sql(&failed), &["trace_failed"]),
+            (&list_sql(&of_one_kind), &["trace_started", "LIST SUBQUERY", "json_each", "BLOOM"]),
             (
                 blocks::CHUNKS_OF_TRACE,
                 &["chunk USING PRIMARY KEY", "SCALAR", "sqlite_autoindex_trace_1", "ORDER BY"],

@@ -1,4 +1,4 @@
-//! The tables, and whose they are. Specified in `docs/drivers.md`.
+//! The tables, and whose they are. Specified in `docs/drivers/sqlite.md`.
 
 use std::fs;
 use std::path::Path;
@@ -24,6 +24,7 @@ pub(super) const TABLES: &str = "
         starts INTEGER NOT NULL,
         stops INTEGER NOT NULL,
         errors INTEGER NOT NULL,
+        kinds INTEGER NOT NULL,
         root_name TEXT NOT NULL,
         root_project TEXT,
         root_service TEXT,
@@ -35,6 +36,10 @@ pub(super) const TABLES: &str = "
     ) STRICT;
     CREATE INDEX trace_started ON trace (started_us);
     CREATE INDEX trace_failed ON trace (started_us) WHERE errors > 0;
+    CREATE TABLE kinds (
+        id INTEGER PRIMARY KEY,
+        kinds TEXT NOT NULL UNIQUE
+    ) STRICT;
     CREATE TABLE block (
         id INTEGER PRIMARY KEY,
         records BLOB NOT NULL

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each file of tests uses some of it")]
 
+pub(crate) mod services;
+
 use std::sync::Arc;
 
 use osprofiler_drivers::{

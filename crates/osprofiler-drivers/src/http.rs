@@ -1,0 +1,184 @@
+//! The one HTTP client of the drivers whose back ends speak HTTP.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
+use serde::de::DeserializeOwned;
+
+use crate::address::{Address, Secret};
+use crate::runtime::block_on;
+use crate::tls::Tls;
+use crate::{Error, ErrorKind};
+
+/// How long to wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long to wait for a whole answer, unless the option `timeout` says otherwise.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// How much of a refusal's text an error shows.
+const SHOWN: usize = 300;
+
+/// The servers of a connection string, asked in turn until one answers.
+pub(crate) struct Http {
+    client: Client,
+    /// Scheme, host, port, and the path of the connection string.
+    servers: Vec<Url>,
+    /// The one that answered last.
+    last: AtomicUsize,
+    /// User and password of HTTP's basic authentication.
+    credentials: Option<(String, Option<Secret>)>,
+    /// What errors call the back end; without secrets.
+    place: String,
+}
+
+/// What the back end said, whatever it was.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+/// How to make an [`Http`].
+pub(crate) struct Settings<'a> {
+    /// Of servers that do not name one.
+    pub(crate) default_port: u16,
+    pub(crate) is_tls: bool,
+    /// Whether user and password of the connection string are for HTTP's basic authentication.
+    pub(crate) has_basic_auth: bool,
+    /// Sent with every request.
+    pub(crate) headers: HeaderMap,
+    /// What stands before every path, such as `/prefix`; usually the path of the connection string.
+    pub(crate) prefix: &'a str,
+}
+
+impl Http {
+    /// Makes a client for the servers of a connection string; takes the options `timeout` (seconds)
+    /// and those of [`Tls`]. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// If the connection string makes no sense.
+    pub(crate) fn new(address: &Address, settings: Settings<'_>) -> Result<Self, Error> {
+        let tls = Tls::of(address)?;
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls.client_config()?)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(address.seconds("timeout")?.unwrap_or(TIMEOUT))
+            .default_headers(settings.headers)
+            // A back end that sends us elsewhere, credentials and all, is no back end.
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|cause| address.wrong("cannot make an HTTP client").with_source(cause))?;
+        let scheme = if settings.is_tls { "https" } else { "http" };
+        let mut hosts = address.hosts.clone();
+        if hosts.is_empty() {
+            hosts.push(address.first_host());
+        }
+        let prefix = settings.prefix.trim_end_matches('/');
+        let server = |host: &crate::address::Host| {
+            let text = format!("{scheme}://{}{prefix}/", host.with_port(settings.default_port));
+            Url::parse(&text).map_err(|cause| address.wrong("no such host").with_source(cause))
+        };
+        Ok(Self {
+            client,
+            servers: hosts.iter().map(server).collect::<Result<_, _>>()?,
+            last: AtomicUsize::new(0),
+            credentials: (settings.has_basic_auth
+                && (address.user.is_some() || address.password.is_some()))
+            .then(|| (address.user.clone().unwrap_or_default(), address.password.clone())),
+            place: address.shown().to_owned(),
+        })
+    }
+
+    /// Sends a request to a path below the servers' own, and waits for the whole answer, whatever its
+    /// status. `add` adds what the request has besides; it is called again for each server that is
+    /// asked, one after the other, until one can be reached.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] if none answers in time.
+    pub(crate) fn send(
+        &self,
+        method: &Method,
+        path: &str,
+        add: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Answer, Error> {
+        let first = self.last.load(Ordering::Relaxed);
+        let mut failure = None;
+        for at in (0..self.servers.len()).map(|at| (first + at) % self.servers.len()) {
+            let url = self.servers[at].join(path.trim_start_matches('/')).map_err(|cause| {
+                Error::new(ErrorKind::Storage, format!("no such path `{path}`")).with_source(cause)
+            })?;
+            let mut request = self.client.request(method.clone(), url);
+            if let Some((user, password)) = &self.credentials {
+                request = request.basic_auth(user, password.as_ref().map(Secret::expose));
+            }
+            match self.try_send(add(request)) {
+                Ok(answer) => {
+                    self.last.store(at, Ordering::Relaxed);
+                    return Ok(answer);
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        Err(failure.unwrap_or_else(|| Error::new(ErrorKind::ConnectionString, "no host")))
+    }
+
+    fn try_send(&self, request: RequestBuilder) -> Result<Answer, Error> {
+        block_on(async {
+            let unavailable = |cause: reqwest::Error| {
+                let what =
+                    if cause.is_timeout() { "did not answer in time" } else { "is out of reach" };
+                // The URL is without credentials, but options of a query may be secret.
+                Error::new(ErrorKind::Unavailable, format!("`{}` {what}", self.place))
+                    .with_source(cause.without_url())
+            };
+            let response = request.send().await.map_err(unavailable)?;
+            let (status, headers) = (response.status(), response.headers().clone());
+            let body = response.bytes().await.map_err(unavailable)?.to_vec();
+            Ok(Answer { status, headers, body })
+        })
+    }
+
+    /// The error that an answer is that does not mean success; `what` was to be done, such as `write
+    /// records to`.
+    pub(crate) fn refusal(&self, what: &str, answer: &Answer) -> Error {
+        let text = String::from_utf8_lossy(&answer.body);
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let text: String = words.join(" ").chars().take(SHOWN).collect();
+        let kind = match answer.status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ErrorKind::Denied,
+            StatusCode::NOT_FOUND => ErrorKind::NotFound,
+            StatusCode::REQUEST_TIMEOUT
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => ErrorKind::Unavailable,
+            _ => ErrorKind::Storage,
+        };
+        let hint = if kind == ErrorKind::Denied { "; check user and password" } else { "" };
+        let status = answer.status.as_u16();
+        Error::new(kind, format!("cannot {what} `{}`: HTTP {status} {text}{hint}", self.place))
+    }
+
+    /// What errors call the back end; without secrets.
+    pub(crate) fn place(&self) -> &str {
+        &self.place
+    }
+}
+
+impl Answer {
+    /// The body as JSON.
+    ///
+    /// # Errors
+    ///
+    /// If it is something else: this is another kind of server, or something between us and it.
+    pub(crate) fn json<T: DeserializeOwned>(&self, http: &Http) -> Result<T, Error> {
+        serde_json::from_slice(&self.body).map_err(|cause| {
+            let message = format!("`{}` gave an answer that makes no sense", http.place);
+            Error::new(ErrorKind::Storage, message).with_source(cause)
+        })
+    }
+}

@@ -1,0 +1,188 @@
+//! TLS: whom a driver trusts, and as whom it is trusted.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use crate::address::Address;
+use crate::{Error, ErrorKind};
+
+/// The options of TLS that every driver with it has.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tls {
+    /// `ca`: PEM file with the certificates to trust instead of the system's.
+    pub(crate) ca: Option<PathBuf>,
+    /// `cert`, `key`: PEM files with the certificate to show to the server, and its key.
+    pub(crate) identity: Option<(PathBuf, PathBuf)>,
+    /// `insecure`: any certificate of the server is fine.
+    pub(crate) insecure: bool,
+}
+
+/// The texts of a certificate and of its key.
+pub(crate) struct IdentityPem {
+    pub(crate) cert: Vec<u8>,
+    pub(crate) key: Vec<u8>,
+}
+
+impl Tls {
+    /// Takes the options out of a connection string.
+    ///
+    /// # Errors
+    ///
+    /// If they make no sense.
+    pub(crate) fn of(address: &Address) -> Result<Self, Error> {
+        let path = |name| address.option(name).map(PathBuf::from);
+        let identity = match (path("cert"), path("key")) {
+            (Some(cert), Some(key)) => Some((cert, key)),
+            (None, None) => None,
+            _ => return Err(address.wrong("`cert` and `key` go together")),
+        };
+        Ok(Self { ca: path("ca"), identity, insecure: address.flag("insecure")? })
+    }
+
+    /// The configuration of a client.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read, or holds something else.
+    pub(crate) fn client_config(&self) -> Result<ClientConfig, Error> {
+        let provider = Arc::new(ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(|cause| Error::new(ErrorKind::Storage, "cannot use TLS").with_source(cause))?;
+        let builder = if self.insecure {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyServer(provider)))
+        } else {
+            builder.with_root_certificates(self.roots()?)
+        };
+        let Some((cert, key)) = &self.identity else { return Ok(builder.with_no_client_auth()) };
+        let private = PrivateKeyDer::from_pem_file(key).map_err(|cause| unusable(key, cause))?;
+        builder
+            .with_client_auth_cert(certificates(cert)?, private)
+            .map_err(|cause| unusable(cert, cause))
+    }
+
+    /// The text of the file `ca`, for clients that want it.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub(crate) fn ca_pem(&self) -> Result<Option<Vec<u8>>, Error> {
+        let read = |path: &PathBuf| fs::read(path).map_err(|cause| unusable(path, cause));
+        self.ca.as_ref().map(read).transpose()
+    }
+
+    /// The texts of the files `cert` and `key`, for clients that want them.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be read.
+    pub(crate) fn identity_pem(&self) -> Result<Option<IdentityPem>, Error> {
+        let Some((cert, key)) = &self.identity else { return Ok(None) };
+        let read = |path: &PathBuf| fs::read(path).map_err(|cause| unusable(path, cause));
+        Ok(Some(IdentityPem { cert: read(cert)?, key: read(key)? }))
+    }
+
+    fn roots(&self) -> Result<RootCertStore, Error> {
+        let mut roots = RootCertStore::empty();
+        match &self.ca {
+            Some(path) => {
+                for certificate in certificates(path)? {
+                    roots.add(certificate).map_err(|cause| unusable(path, cause))?;
+                }
+            }
+            // A certificate of the system that makes no sense is as good as none.
+            None => {
+                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            }
+        }
+        Ok(roots)
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    let certificates: Vec<_> = read.map_err(|cause| unusable(path, cause))?;
+    if certificates.is_empty() {
+        return Err(unusable(path, "there is no certificate in it"));
+    }
+    Ok(certificates)
+}
+
+fn unusable(path: &Path, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    let message = format!("cannot use `{}` for TLS; expected a PEM file", path.display());
+    Error::new(ErrorKind::ConnectionString, message).with_source(cause)
+}
+
+/// Takes every server for the right one (`insecure=true`).
+#[derive(Debug)]
+struct AnyServer(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyServer {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tls(text: &str) -> Result<Tls, Error> {
+        Tls::of(&Address::of(&text.parse().unwrap()).unwrap())
+    }
+
+    #[test]
+    fn a_certificate_without_its_key_is_refused() {
+        let error = tls("rediss://h?cert=/c.pem").unwrap_err().to_string();
+        assert!(error.contains("go together"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_is_no_certificate_is_named() {
+        let tls = tls("rediss://h?ca=Cargo.toml").unwrap();
+        let error = tls.client_config().unwrap_err().to_string();
+        assert!(error.contains("cannot use `Cargo.toml` for TLS"), "{error}");
+    }
+
+    #[test]
+    fn the_servers_certificate_is_verified_unless_told_otherwise() {
+        assert!(!tls("rediss://h").unwrap().insecure);
+        assert!(tls("rediss://h?insecure=true").unwrap().client_config().is_ok());
+    }
+}
