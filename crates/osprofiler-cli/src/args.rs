@@ -8,7 +8,7 @@ use clap::builder::BoolishValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
 use osprofiler_drivers::ConnectionString;
-use osprofiler_wire::{HmacKey, Id};
+use osprofiler_wire::{HmacKey, Id, Timestamp};
 
 /// Traces one request through every service it crosses, and shows what made it slow
 #[derive(Debug, Parser)]
@@ -143,6 +143,32 @@ pub(crate) struct ListArgs {
     /// At most so many
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
+
+    /// Only traces that started at this time or later: a time in UTC such as `2026-01-31T12:00`, or
+    /// how long ago, such as `90m`
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub(crate) since: Option<Timestamp>,
+
+    /// Only traces that started before this time
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub(crate) until: Option<Timestamp>,
+
+    /// Only traces that took at least so long, such as `200ms` or `1.5s`
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) min_duration: Option<Duration>,
+
+    /// Only traces with a point of this project; of `--project`, `--service` and `--name`, one point
+    /// has to have all that are given
+    #[arg(long)]
+    pub(crate) project: Option<String>,
+
+    /// Only traces with a point of this service
+    #[arg(long)]
+    pub(crate) service: Option<String>,
+
+    /// Only traces with a point of this name
+    #[arg(long)]
+    pub(crate) name: Option<String>,
 
     /// As JSON
     #[arg(long)]
@@ -349,6 +375,29 @@ fn header(text: &str) -> Result<(String, String), String> {
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
+/// A time in UTC, or how long ago it was.
+fn instant(text: &str) -> Result<Timestamp, String> {
+    let expected =
+        || "expected a time such as `2026-01-31T12:00` (UTC) or how long ago, such as `90m`";
+    let utc = || -> Option<jiff::Timestamp> {
+        let time = text.parse::<jiff::civil::DateTime>().ok()?;
+        Some(time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+    };
+    let instant = match text.parse::<jiff::Timestamp>().ok().or_else(utc) {
+        Some(instant) => instant,
+        None => jiff::Timestamp::now()
+            .checked_sub(duration(text).map_err(|_| expected())?)
+            .map_err(|_| expected())?,
+    };
+    Ok(Timestamp::from_micros(instant.as_microsecond()))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let expected = || "expected a duration such as `200ms`, `1.5s` or `90m`".to_owned();
+    let duration: jiff::SignedDuration = text.parse().map_err(|_| expected())?;
+    Duration::try_from(duration).map_err(|_| expected())
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     let expected = || "expected a number of seconds".to_owned();
     let seconds: f64 = text.trim().parse().map_err(|_| expected())?;
@@ -389,6 +438,26 @@ mod tests {
             let error = Args::try_parse_from(&args).expect_err("a mistake");
             assert_eq!(one_line(&error, args.into_iter().map(str::to_owned)), line);
         }
+    }
+
+    #[test]
+    fn a_time_is_a_date_in_utc_or_how_long_ago() {
+        let at = |text| instant(text).map(|instant| instant.to_string());
+        let noon = Ok("2026-01-31T12:00:00.000000".to_owned());
+        for text in ["2026-01-31T12:00", "2026-01-31 12:00:00", "2026-01-31T13:00:00+01:00"] {
+            assert_eq!(at(text), noon, "{text}");
+        }
+        assert_eq!(at("2026-01-31"), Ok("2026-01-31T00:00:00.000000".to_owned()));
+        let hour_ago = jiff::Timestamp::now().as_microsecond() - 3_600_000_000;
+        for text in ["1h", "60m", "3600s", "1h 0m"] {
+            let apart = instant(text).unwrap().as_micros() - hour_ago;
+            assert!((0..10_000_000).contains(&apart), "{text}: {apart}");
+        }
+        for text in ["", "soon", "2026-13-01", "-", "99999999999h"] {
+            assert!(instant(text).unwrap_err().contains("expected a time"), "{text}");
+        }
+        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
+        assert!(duration("-1s").is_err() && duration("200").is_err());
     }
 
     #[test]

@@ -113,6 +113,39 @@ fn real_traces_are_imported_listed_and_shown_as_the_python_tool_shows_them() {
 }
 
 #[test]
+fn a_list_is_filtered() {
+    let place = Place::new();
+    for name in TRACES {
+        place.result(&["trace", "import", &data(&format!("traces/{name}.records.jsonl"))]);
+    }
+    let listed = |filters: &[&str]| {
+        let args = [&["trace", "list", "--json"], filters].concat();
+        json(&place.result(&args)).as_array().unwrap().clone()
+    };
+    let all = listed(&[]);
+    let times: Vec<&str> = all.iter().map(|trace| trace["timestamp"].as_str().unwrap()).collect();
+    assert_eq!(listed(&["--since", times[1]]), all[..2]);
+    assert_eq!(listed(&["--until", times[1]]), all[2..]);
+    assert_eq!(listed(&["--since", times[3], "--until", times[0]]), all[1..4]);
+    let long: Vec<Value> = all
+        .iter()
+        .filter(|trace| trace["duration_us"].as_i64() >= Some(1_000_000))
+        .cloned()
+        .collect();
+    assert_eq!(listed(&["--min-duration", "1s"]), long);
+    assert!((1..all.len()).contains(&long.len()));
+    let of_cinder = listed(&["--project", "cinder"]);
+    assert!((1..all.len()).contains(&of_cinder.len()));
+    assert_eq!(
+        listed(&["--project", "cinder", "--service", "cinder-volume", "--name", "driver"]),
+        of_cinder
+    );
+    assert_eq!(listed(&["--project", "cinder", "--service", "osapi_compute"]), [Value::Null; 0]);
+    let said = place.osprofiler(&["trace", "list", "--name", "hush"]).output().unwrap();
+    assert!(String::from_utf8(said.stderr).unwrap().contains("no traces like that in `sqlite://"));
+}
+
+#[test]
 fn a_file_is_shown_without_a_store_in_any_of_its_forms() {
     let place = Place::new();
     let records = data("traces/token-issue.records.jsonl");

@@ -9,13 +9,12 @@ use crate::args::ListArgs;
 use crate::output;
 
 pub(crate) fn list(args: &ListArgs) -> anyhow::Result<()> {
-    let mut query = ListQuery::default();
-    query.errors_only = args.error_trace;
-    query.limit = args.limit;
+    let query = query(args);
     let traces = args.store.reader()?.list(&query)?;
     if traces.is_empty() && !args.json {
         let kind = if args.error_trace { "traces with errors" } else { "traces" };
-        output::say(&format!("no {kind} in `{}`", args.store.connection()?));
+        let like_that = if is_filtered(&query) { " like that" } else { "" };
+        output::say(&format!("no {kind}{like_that} in `{}`", args.store.connection()?));
         return Ok(());
     }
     output::write(None, |out| {
@@ -26,6 +25,28 @@ pub(crate) fn list(args: &ListArgs) -> anyhow::Result<()> {
             writeln!(out, "{}", table(&traces))
         }
     })
+}
+
+fn query(args: &ListArgs) -> ListQuery {
+    let mut query = ListQuery::default();
+    query.errors_only = args.error_trace;
+    query.limit = args.limit;
+    (query.since, query.until) = (args.since, args.until);
+    query.min_duration_us =
+        args.min_duration.map(|least| i64::try_from(least.as_micros()).unwrap_or(i64::MAX));
+    query.project.clone_from(&args.project);
+    query.service.clone_from(&args.service);
+    query.name.clone_from(&args.name);
+    query
+}
+
+/// Whether there may be traces that it does not ask for, besides those without errors.
+fn is_filtered(query: &ListQuery) -> bool {
+    let texts = [&query.project, &query.service, &query.name];
+    texts.iter().any(|text| text.is_some())
+        || query.since.is_some()
+        || query.until.is_some()
+        || query.min_duration_us.is_some()
 }
 
 /// Column of the root.
