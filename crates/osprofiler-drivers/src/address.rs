@@ -126,7 +126,12 @@ impl Address {
         Ok(())
     }
 
-    fn host(&self, text: &str) -> Result<Host, Error> {
+    /// Reads `name:port`.
+    ///
+    /// # Errors
+    ///
+    /// If the port is no number.
+    pub(crate) fn host(&self, text: &str) -> Result<Host, Error> {
         let bracketed = text.strip_prefix('[').and_then(|text| text.split_once(']'));
         let (name, port) = match bracketed {
             Some((name, "")) => (name, None),

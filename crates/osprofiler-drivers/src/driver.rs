@@ -80,7 +80,7 @@ pub struct ListQuery {
 
 impl ListQuery {
     /// Whether a trace with this summary, and with points of these kinds, is to be listed.
-    #[cfg_attr(not(any(feature = "file", feature = "memory")), allow(dead_code))]
+    #[cfg_attr(not(any(feature = "file", feature = "memory", feature = "redis")), allow(dead_code))]
     pub(crate) fn matches(&self, summary: &TraceSummary, kinds: &[Kind]) -> bool {
         (!self.errors_only || summary.errors > 0)
             && self.since.is_none_or(|since| summary.started >= since)
@@ -108,7 +108,7 @@ impl ListQuery {
     }
 
     /// Newest first, and no more than asked for.
-    #[cfg_attr(not(any(feature = "file", feature = "memory")), allow(dead_code))]
+    #[cfg_attr(not(any(feature = "file", feature = "memory", feature = "redis")), allow(dead_code))]
     pub(crate) fn cut(&self, summaries: &mut Vec<TraceSummary>) {
         summaries.sort_by(|a, b| b.started.cmp(&a.started).then_with(|| a.base_id.cmp(&b.base_id)));
         summaries.truncate(self.limit.unwrap_or(usize::MAX));
@@ -142,7 +142,7 @@ pub struct Capabilities {
 
 impl Capabilities {
     /// What files and memory can do: everything.
-    #[cfg(any(feature = "file", feature = "memory", feature = "sqlite"))]
+    #[cfg(any(feature = "file", feature = "memory", feature = "redis", feature = "sqlite"))]
     pub(crate) const ALL: Self = Self {
         write: true,
         read: true,
@@ -192,6 +192,8 @@ pub fn drivers() -> &'static [Driver] {
         crate::file::DRIVER,
         #[cfg(feature = "memory")]
         crate::memory::DRIVER,
+        #[cfg(feature = "redis")]
+        crate::redis::DRIVER,
         #[cfg(feature = "sqlite")]
         crate::sqlite::DRIVER,
     ]

@@ -12,6 +12,7 @@
 //! |---|---|---|
 //! | `sqlite://PATH` | `sqlite` | one file, many processes; [without a path](default_connection_string) the user's own |
 //! | `file://PATH` | `file` | records as JSON lines |
+//! | `redis://HOST:PORT/DB` | `redis` | Redis or Valkey: one server, with Sentinels, or a cluster |
 //! | `memory://NAME` | `memory` | a store of this process, for tests |
 //!
 //! # Example
@@ -50,6 +51,8 @@ mod files;
 mod http;
 #[cfg(feature = "memory")]
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(feature = "_runtime")]
 #[allow(dead_code, reason = "each driver uses some of it")]
 mod runtime;

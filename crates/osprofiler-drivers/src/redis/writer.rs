@@ -1,0 +1,104 @@
+use osprofiler_wire::{Id, Record};
+
+use super::parts::Part;
+use super::reader::legacy_of;
+use super::resp::{Commands, Reply};
+use super::{Store, keys};
+use crate::{Error, Options, Writer};
+
+/// Records that one command stores: others have their turn in between.
+const PUSHED_AT_ONCE: usize = 1000;
+
+pub(super) struct RedisWriter {
+    store: Store,
+    /// Whether traces in which a point failed get a key that says so.
+    tells_failures: bool,
+}
+
+impl RedisWriter {
+    pub(super) fn new(store: Store, options: &Options) -> Self {
+        Self { store, tells_failures: options.filter_error_trace }
+    }
+
+    /// Adds what stores the records of one trace: first they, then what tells of them, so that the
+    /// latter never tells of too many.
+    fn add(&self, records: &[&Record], commands: &mut Commands, json: &mut String) {
+        let base_id = &records[0].base_id;
+        let key = keys::records(base_id);
+        for records in records.chunks(PUSHED_AT_ONCE) {
+            commands.add_with("LPUSH", &key, records.len(), |arguments| {
+                for record in records {
+                    json.clear();
+                    record.push_json(json);
+                    arguments.push(json);
+                }
+            });
+        }
+        let part = Part::of(records);
+        let parts = keys::parts(base_id);
+        commands.add(&["LPUSH", &parts, &part.to_json()]);
+        let tells_failure = self.tells_failures && part.has_failed();
+        if tells_failure {
+            commands.add(&["SET", &keys::failed(base_id), &failure(records[records.len() - 1])]);
+        }
+        if let Some(seconds) = self.store.config.expire {
+            let seconds = seconds.to_string();
+            // What tells of the records goes before they do.
+            commands.add(&["EXPIRE", &parts, &seconds]);
+            commands.add(&["EXPIRE", &key, &seconds]);
+            if tells_failure {
+                commands.add(&["EXPIRE", &keys::failed(base_id), &seconds]);
+            }
+        }
+    }
+
+    fn run(&mut self, what: &str, commands: &Commands) -> Result<Vec<Reply>, Error> {
+        let replies = self.store.run(what, commands)?.all;
+        for reply in &replies {
+            if let Reply::Refusal(refusal) = reply {
+                return Err(refusal.error(what, &format!("`{}`", self.store.config.shown)));
+            }
+        }
+        Ok(replies)
+    }
+}
+
+impl Writer for RedisWriter {
+    fn write(&mut self, records: &[Record]) -> Result<(), Error> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let of_one_trace = |a: &Record, b: &Record| a.base_id == b.base_id;
+        let mut runs: Vec<&[Record]> = records.chunk_by(of_one_trace).collect();
+        // Stable: the records of a trace keep their order.
+        runs.sort_by(|a, b| a[0].base_id.cmp(&b[0].base_id));
+        let sorted: Vec<&Record> = runs.into_iter().flatten().collect();
+        let (mut commands, mut json) = (Commands::default(), String::new());
+        for records in sorted.chunk_by(|a, b| of_one_trace(a, b)) {
+            self.add(records, &mut commands, &mut json);
+        }
+        self.run("write to", &commands).map(drop)
+    }
+
+    fn delete(&mut self, base_id: &Id) -> Result<bool, Error> {
+        let what = "delete from";
+        let mut commands = Commands::default();
+        for key in [keys::records(base_id), keys::parts(base_id), keys::failed(base_id)] {
+            commands.add(&["UNLINK", &key]);
+        }
+        if self.run(what, &commands)?[0] == Reply::Number(1) {
+            return Ok(true);
+        }
+        let mut commands = Commands::default();
+        for (key, _) in legacy_of(&mut self.store, what, base_id)? {
+            commands.add(&["UNLINK", &key]);
+        }
+        Ok(!self.run(what, &commands)?.is_empty())
+    }
+}
+
+/// What the Python library says of a trace in which a point failed.
+fn failure(record: &Record) -> String {
+    let base_id = serde_json::to_string(&record.base_id).expect("text always is JSON");
+    format!(r#"{{"base_id": {base_id}, "timestamp": "{}"}}"#, record.timestamp)
+}
