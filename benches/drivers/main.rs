@@ -1,0 +1,116 @@
+//! Drivers against their real servers: what a record costs to write, beside the existing Python library
+//! on the same server, and what a trace costs to read, beside the server's own client. See the README.
+
+mod read;
+mod records;
+#[path = "../../crates/osprofiler-drivers/tests/common/services.rs"]
+#[allow(dead_code, reason = "the tests need more of it")]
+mod services;
+mod write;
+
+use osprofiler_benches::{Bench, Group, run};
+
+const GROUPS: &[Group] = &[
+    ("redis", |bench| race(bench, &REDIS)),
+    ("mariadb", |bench| race(bench, &MARIADB)),
+    ("postgresql", |bench| race(bench, &POSTGRESQL)),
+];
+
+/// A back end, and what it is measured beside.
+struct BackEnd {
+    /// The server, and which of its connection strings.
+    server: &'static str,
+    url: &'static str,
+    /// What the existing library is told, out of ours.
+    upstream: Option<fn(&str) -> String>,
+    /// The bar: how much of its cost a record may cost.
+    write_bar: (&'static str, f64),
+    /// Programs that do the same with the server's own client: fetch what is stored of a trace, and
+    /// nothing, which is what the program itself costs.
+    raw_read: Option<RawRead>,
+    read_bar: &'static str,
+}
+
+/// From a connection string and the id of a trace to two command lines.
+type RawRead = fn(&str, &str) -> [Vec<String>; 2];
+
+const REDIS: BackEnd = BackEnd {
+    server: "redis",
+    url: "redis",
+    upstream: Some(str::to_owned),
+    write_bar: ("write_redis", 1.0 / 20.0),
+    raw_read: Some(|url, base_id| {
+        let client = |command: &[&str]| {
+            words(&["redis-cli", "--raw", "-u", url]).chain(words(command)).collect()
+        };
+        [client(&["lrange", &format!("osprofiler_opt:{base_id}"), "0", "-1"]), client(&["ping"])]
+    }),
+    read_bar: "read_redis",
+};
+
+const MARIADB: BackEnd = BackEnd {
+    server: "mariadb",
+    url: "mariadb",
+    upstream: Some(str::to_owned),
+    write_bar: ("write_mariadb", 1.0 / 10.0),
+    raw_read: Some(|url, base_id| {
+        let [user, password, host, port, database] = parts(url);
+        let client = |statement: String| {
+            let (user, password) = (format!("--user={user}"), format!("--password={password}"));
+            let (host, port) = (format!("--host={host}"), format!("--port={port}"));
+            let execute = format!("--execute={statement}");
+            words(&[
+                "mariadb",
+                "--no-defaults",
+                &user,
+                &password,
+                &host,
+                &port,
+                &database,
+                &execute,
+            ])
+            .collect()
+        };
+        [
+            client(format!("SELECT * FROM data WHERE base_id = '{base_id}'")),
+            client("SELECT 1".into()),
+        ]
+    }),
+    read_bar: "read_mariadb",
+};
+
+const POSTGRESQL: BackEnd = BackEnd {
+    server: "postgresql",
+    url: "postgresql",
+    upstream: Some(str::to_owned),
+    write_bar: ("write_postgresql", 1.0 / 10.0),
+    raw_read: Some(|url, base_id| {
+        let client = |statement: String| words(&["psql", url, "-c", &statement]).collect();
+        [
+            client(format!("SELECT * FROM data WHERE base_id = '{base_id}'")),
+            client("SELECT 1".into()),
+        ]
+    }),
+    read_bar: "read_postgresql",
+};
+
+fn words<'a>(words: &'a [&str]) -> impl Iterator<Item = String> + use<'a> {
+    words.iter().map(|word| (*word).to_owned())
+}
+
+/// User, password, host, port and database of `scheme://user:password@host:port/database`.
+fn parts(url: &str) -> [String; 5] {
+    let rest = url.split_once("://").expect("a URL").1;
+    let mut parts = rest.split([':', '@', '/', '?']).map(str::to_owned);
+    std::array::from_fn(|_| parts.next().expect("all five"))
+}
+
+fn race(bench: &mut Bench, back_end: &BackEnd) {
+    let Some(url) = services::url(back_end.server, back_end.url) else { return };
+    write::race(bench, back_end, &url);
+    read::race(bench, back_end, &url);
+}
+
+fn main() {
+    run(GROUPS, &[]);
+}
