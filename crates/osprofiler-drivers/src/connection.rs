@@ -37,6 +37,30 @@ impl ConnectionString {
         &self.text[self.scheme_len + "://".len()..]
     }
 
+    /// Takes options out of the query; gives the connection string without them, and what they were.
+    #[cfg(feature = "_address")]
+    pub(crate) fn split_options(&self, names: &[&str]) -> (Self, Vec<(String, String)>) {
+        let mut text = self.text.clone();
+        let mut taken = Vec::new();
+        if let Some((before, query)) = self.text.split_once('?')
+            && !PATH_SCHEMES.contains(&self.scheme())
+        {
+            let mut left = Vec::new();
+            for pair in query.split('&') {
+                match form_urlencoded::parse(pair.as_bytes()).into_owned().next() {
+                    Some((key, value)) if names.contains(&key.as_str()) => taken.push((key, value)),
+                    _ => left.push(pair),
+                }
+            }
+            text = if left.is_empty() {
+                before.to_owned()
+            } else {
+                format!("{before}?{}", left.join("&"))
+            };
+        }
+        (Self { text, scheme_len: self.scheme_len }, taken)
+    }
+
     /// The rest as the path of a file; `None` if it is empty.
     ///
     /// It is taken as it stands: `file:///var/t.jsonl` is absolute, `file://t.jsonl` is not, and

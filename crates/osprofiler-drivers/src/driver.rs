@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use osprofiler_wire::{Id, Record, Timestamp};
 
+#[cfg(feature = "_address")]
+use crate::spill::{Settings, SpillingWriter};
 use crate::summary::Kind;
 use crate::{ConnectionString, Error, TraceSummary};
 
@@ -27,6 +29,13 @@ pub trait Writer: Send {
     ///
     /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) unless [`Capabilities::delete`].
     fn delete(&mut self, base_id: &Id) -> Result<bool, Error>;
+
+    /// Does what is left to do when there is nothing to write, such as bringing records out of a spill
+    /// file to a back end that is there again. Says after how long it wants to be called again, if
+    /// nothing is written until then; `None` if nothing is left.
+    fn catch_up(&mut self) -> Option<Duration> {
+        None
+    }
 }
 
 /// Gives records back.
@@ -215,6 +224,9 @@ impl Driver {
 
 /// Opens the back end of a connection string to write records.
 ///
+/// With the option `spill=PATH`, records go to that file while a back end over the network is away, and
+/// from there to the back end when it is back ([`Writer::catch_up`]).
+///
 /// # Errors
 ///
 /// If no driver knows the scheme, or the back end cannot be opened.
@@ -222,7 +234,14 @@ pub fn open_writer(
     connection: &ConnectionString,
     options: &Options,
 ) -> Result<Box<dyn Writer>, Error> {
-    (Driver::of(connection)?.open_writer)(connection, options)
+    let driver = Driver::of(connection)?;
+    #[cfg(feature = "_address")]
+    if let (connection, Some(settings)) = Settings::take(connection)? {
+        let options = options.clone();
+        let open = move || (driver.open_writer)(&connection, &options);
+        return Ok(Box::new(SpillingWriter::open(settings, Box::new(open))?));
+    }
+    (driver.open_writer)(connection, options)
 }
 
 /// Opens the back end of a connection string to read traces.
@@ -234,7 +253,10 @@ pub fn open_reader(
     connection: &ConnectionString,
     options: &Options,
 ) -> Result<Box<dyn Reader>, Error> {
-    (Driver::of(connection)?.open_reader)(connection, options)
+    let driver = Driver::of(connection)?;
+    #[cfg(feature = "_address")]
+    let connection = &Settings::take(connection)?.0;
+    (driver.open_reader)(connection, options)
 }
 
 #[cfg(test)]

@@ -56,6 +56,8 @@ mod redis;
 #[cfg(feature = "_runtime")]
 #[allow(dead_code, reason = "each driver uses some of it")]
 mod runtime;
+#[cfg(feature = "_address")]
+mod spill;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod summary;

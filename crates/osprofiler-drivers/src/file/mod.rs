@@ -16,6 +16,8 @@ mod writer;
 
 use std::path::Path;
 
+#[cfg(feature = "_address")]
+pub(crate) use self::writer::FileWriter;
 use crate::{Capabilities, ConnectionString, Driver, Error, ErrorKind};
 
 pub(crate) const DRIVER: Driver = Driver {

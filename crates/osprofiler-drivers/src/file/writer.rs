@@ -9,14 +9,14 @@ use super::reader::is_of_trace;
 use crate::files::{self, FileId};
 use crate::{Error, Writer};
 
-pub(super) struct FileWriter {
+pub(crate) struct FileWriter {
     path: PathBuf,
     /// The lines of a batch; kept for its memory.
     lines: String,
 }
 
 impl FileWriter {
-    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let writer = Self { path: path.to_owned(), lines: String::new() };
         writer.lock()?;
         Ok(writer)

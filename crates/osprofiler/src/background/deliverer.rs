@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::sync::mpsc::{self, Receiver, RecvError, RecvTimeoutError, Sender, SyncSender};
 use std::thread;
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ pub(super) fn start(delivery: Delivery, emptied: Sender<Batch>) -> Option<SyncSe
 
 fn run(mut delivery: Delivery, jobs: &Receiver<Job>, emptied: &Sender<Batch>) {
     let mut records = Records::default();
-    for job in jobs {
+    while let Ok(job) = next_job(jobs, &mut delivery) {
         match job {
             Job::Batch(mut batch) => {
                 let bytes = records.make(&mut batch);
@@ -53,6 +53,18 @@ fn run(mut delivery: Delivery, jobs: &Receiver<Job>, emptied: &Sender<Batch>) {
             Job::Flush(done) => drop(done.send(())),
         }
     }
+}
+
+/// Waits for something to do; has the writer catch up meanwhile.
+fn next_job(jobs: &Receiver<Job>, delivery: &mut Delivery) -> Result<Job, RecvError> {
+    while let Some(wait) = delivery.catch_up() {
+        match jobs.recv_timeout(wait) {
+            Ok(job) => return Ok(job),
+            Err(RecvTimeoutError::Disconnected) => return Err(RecvError),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+    jobs.recv()
 }
 
 /// What is written at once, and whose it is.
@@ -161,6 +173,19 @@ impl Delivery {
                 }
             }
         }
+    }
+
+    /// See [`Writer::catch_up`].
+    fn catch_up(&mut self) -> Option<Duration> {
+        let mut writer = self.writer.take()?;
+        // A writer that panics is opened anew the next time.
+        let (writer, wait) = catch_unwind(AssertUnwindSafe(move || {
+            let wait = writer.catch_up();
+            (writer, wait)
+        }))
+        .ok()?;
+        self.writer = Some(writer);
+        wait
     }
 
     fn write_with_retries(&mut self, batch: &[Record]) -> Result<(), Failure> {

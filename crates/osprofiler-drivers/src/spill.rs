@@ -1,0 +1,289 @@
+//! A spill file: where records wait while their back end is away (`?spill=PATH`).
+//!
+//! It is a file of JSON lines as the driver `file` writes them, which any number of processes may share.
+//! What waits in it is written to the back end once that takes records again: by one process at a time,
+//! which holds a lock (`PATH.lock`), moves the file away (`PATH.replay`), and notes how much of it is
+//! acknowledged, so that another process can go on where it was killed.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use osprofiler_wire::{Id, Record, RecordView, json};
+
+use crate::file::FileWriter;
+use crate::{ConnectionString, Error, ErrorKind, Writer, files};
+
+/// How large a spill file becomes, unless the option `spill_max` says otherwise.
+const MAX_BYTES: u64 = 256 << 20;
+/// Records that are written to the back end at once.
+const BATCH_RECORDS: usize = 1000;
+/// How long to leave a back end alone that did not answer; doubled each time.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LAST_WAIT: Duration = Duration::from_secs(30);
+
+/// The options of a connection string that are about its spill file.
+pub(crate) struct Settings {
+    path: PathBuf,
+    max_bytes: u64,
+}
+
+impl Settings {
+    /// Takes them out of a connection string; gives what is left for the driver.
+    ///
+    /// # Errors
+    ///
+    /// If `spill_max` is no number of bytes.
+    pub(crate) fn take(
+        connection: &ConnectionString,
+    ) -> Result<(ConnectionString, Option<Self>), Error> {
+        let (rest, options) = connection.split_options(&["spill", "spill_max"]);
+        let value =
+            |name| options.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value);
+        let max_bytes = value("spill_max").map_or(Ok(MAX_BYTES), |text| text.parse());
+        let max_bytes = max_bytes.map_err(|_| {
+            let message = format!("`{connection}`: expected a number of bytes as `spill_max`");
+            Error::new(ErrorKind::ConnectionString, message)
+        })?;
+        let path = value("spill").filter(|path| !path.is_empty()).map(PathBuf::from);
+        Ok((rest, path.map(|path| Self { path, max_bytes })))
+    }
+}
+
+/// Writes to a back end, and to a file while that is away.
+pub(crate) struct SpillingWriter {
+    settings: Settings,
+    open: Box<OpenWriter>,
+    back_end: Option<Box<dyn Writer>>,
+    file: FileWriter,
+    /// Set while the back end is away or records wait in the file.
+    waiting: Option<Waiting>,
+}
+
+type OpenWriter = dyn FnMut() -> Result<Box<dyn Writer>, Error> + Send;
+
+/// When to try the back end again.
+struct Waiting {
+    until: Instant,
+    wait: Duration,
+}
+
+impl Waiting {
+    fn after(wait: Duration) -> Self {
+        Self { until: Instant::now() + wait, wait }
+    }
+}
+
+impl SpillingWriter {
+    /// Opens the file; the back end may be away.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written, or the back end would not take records however long one waits.
+    pub(crate) fn open(settings: Settings, mut open: Box<OpenWriter>) -> Result<Self, Error> {
+        let file = FileWriter::open(&settings.path)?;
+        let (back_end, is_away) = match open() {
+            Ok(back_end) => (Some(back_end), false),
+            Err(error) if error.is_retryable() => (None, true),
+            Err(error) => return Err(error),
+        };
+        let is_left = size(&settings.path) + size(&beside(&settings.path, ".replay")) > 0;
+        let wait = if is_away { FIRST_WAIT } else { Duration::ZERO };
+        let waiting = (is_away || is_left).then(|| Waiting::after(wait));
+        Ok(Self { settings, open, back_end, file, waiting })
+    }
+
+    /// Whether the back end did not answer a moment ago.
+    fn is_away(&self) -> bool {
+        self.back_end.is_none()
+            && self.waiting.as_ref().is_some_and(|waiting| Instant::now() < waiting.until)
+    }
+
+    /// Writes to the back end; it is opened anew after a failure.
+    fn write_through(&mut self, records: &[Record]) -> Result<(), Error> {
+        let mut back_end = self.back_end.take().map_or_else(&mut self.open, Ok)?;
+        back_end.write(records)?;
+        self.back_end = Some(back_end);
+        Ok(())
+    }
+
+    fn spill(&mut self, records: &[Record]) -> Result<(), Error> {
+        let waiting = size(&self.settings.path) + size(&beside(&self.settings.path, ".replay"));
+        if waiting >= self.settings.max_bytes {
+            let place = self.settings.path.display();
+            let message = format!(
+                "the back end is away, and its spill file `{place}` holds {waiting} bytes; \
+                 it may have {} (`spill_max`)",
+                self.settings.max_bytes
+            );
+            return Err(Error::new(ErrorKind::Unavailable, message));
+        }
+        self.file.write(records)
+    }
+
+    /// Leaves the back end alone for a while.
+    fn wait(&mut self) {
+        let wait = self.waiting.as_ref().map_or(FIRST_WAIT, |waiting| waiting.wait * 2);
+        self.waiting = Some(Waiting::after(wait.clamp(FIRST_WAIT, LAST_WAIT)));
+    }
+
+    /// Writes what waits in the file to the back end. False if another process is at it.
+    fn replay(&mut self) -> Result<bool, Error> {
+        let path = self.settings.path.clone();
+        let failed = |cause| files::error(&format!("cannot replay `{}`", path.display()), cause);
+        let Some(mut progress) = Progress::lock(&path).map_err(failed)? else { return Ok(false) };
+        while let Some(mut lines) = progress.take().map_err(failed)? {
+            loop {
+                let (records, bytes) = next_batch(&mut lines).map_err(failed)?;
+                if bytes == 0 {
+                    break;
+                }
+                match self.write_through(&records) {
+                    Err(error) if !error.is_retryable() => self.set_aside(&records)?,
+                    result => result?,
+                }
+                progress.advance(bytes).map_err(failed)?;
+            }
+            progress.finish().map_err(failed)?;
+        }
+        Ok(true)
+    }
+
+    /// Keeps records that the back end will never take, so that they do not stand in the way of others.
+    fn set_aside(&self, records: &[Record]) -> Result<(), Error> {
+        FileWriter::open(&beside(&self.settings.path, ".refused"))?.write(records)
+    }
+}
+
+impl Writer for SpillingWriter {
+    fn write(&mut self, records: &[Record]) -> Result<(), Error> {
+        if self.is_away() {
+            return self.spill(records);
+        }
+        match self.write_through(records) {
+            Err(error) if error.is_retryable() => {
+                self.wait();
+                self.spill(records)
+            }
+            result => result,
+        }
+    }
+
+    fn delete(&mut self, base_id: &Id) -> Result<bool, Error> {
+        let mut back_end = self.back_end.take().map_or_else(&mut self.open, Ok)?;
+        let deleted = back_end.delete(base_id)?;
+        self.back_end = Some(back_end);
+        Ok(deleted)
+    }
+
+    fn catch_up(&mut self) -> Option<Duration> {
+        let of_back_end = self.back_end.as_mut().and_then(|back_end| back_end.catch_up());
+        if self.waiting.as_ref().is_some_and(|waiting| Instant::now() >= waiting.until) {
+            match self.replay() {
+                Ok(true) => self.waiting = None,
+                // The next write says what is wrong.
+                Ok(false) | Err(_) => self.wait(),
+            }
+        }
+        let left = self
+            .waiting
+            .as_ref()
+            .map(|waiting| waiting.until.saturating_duration_since(Instant::now()));
+        [of_back_end, left].into_iter().flatten().min()
+    }
+}
+
+/// The replay of a spill file, while this process is the one to do it.
+struct Progress {
+    path: PathBuf,
+    /// Locked until it is closed; holds the number of bytes of the file that are acknowledged.
+    lock: File,
+    acknowledged: u64,
+}
+
+impl Progress {
+    /// `None` if another process is at it.
+    fn lock(path: &Path) -> io::Result<Option<Self>> {
+        let lock_path = beside(path, ".lock");
+        match files::create_new_private(&lock_path) {
+            Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => return Err(cause),
+            _ => {}
+        }
+        let mut lock = OpenOptions::new().read(true).write(true).open(&lock_path)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Ok(None),
+            Err(fs::TryLockError::Error(cause)) => return Err(cause),
+        }
+        let mut text = String::new();
+        lock.read_to_string(&mut text)?;
+        // A process that was killed may have left half a number: then all is written again.
+        let acknowledged = text.strip_suffix('\n').and_then(|text| text.parse().ok()).unwrap_or(0);
+        Ok(Some(Self { path: path.to_owned(), lock, acknowledged }))
+    }
+
+    /// The lines to replay: those that are left of a replay that did not end, or all that spilled
+    /// since. `None` if there are none.
+    fn take(&mut self) -> io::Result<Option<BufReader<File>>> {
+        let replay = beside(&self.path, ".replay");
+        if !replay.exists() {
+            self.note(0)?;
+            if size(&self.path) == 0 {
+                return Ok(None);
+            }
+            match fs::rename(&self.path, &replay) {
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+                result => result?,
+            }
+        }
+        let mut file = File::open(&replay)?;
+        // Whoever appends to it still does so under a lock.
+        file.lock()?;
+        file.seek(SeekFrom::Start(self.acknowledged))?;
+        Ok(Some(BufReader::new(file)))
+    }
+
+    fn advance(&mut self, bytes: u64) -> io::Result<()> {
+        self.note(self.acknowledged + bytes)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        fs::remove_file(beside(&self.path, ".replay"))
+    }
+
+    fn note(&mut self, acknowledged: u64) -> io::Result<()> {
+        self.acknowledged = acknowledged;
+        self.lock.set_len(0)?;
+        self.lock.seek(SeekFrom::Start(0))?;
+        writeln!(self.lock, "{acknowledged}")
+    }
+}
+
+/// The records of the next lines, and how many bytes these are. What is no record is passed over: a
+/// process was killed while it wrote it.
+fn next_batch(lines: &mut impl BufRead) -> io::Result<(Vec<Record>, u64)> {
+    let (mut records, mut bytes) = (Vec::new(), 0);
+    let mut line = Vec::new();
+    while records.len() < BATCH_RECORDS && lines.read_until(b'\n', &mut line)? > 0 {
+        bytes += line.len() as u64;
+        let text = String::from_utf8_lossy(&line);
+        let text = json::repair(text.trim_end());
+        if let Ok(view) = RecordView::parse(&text) {
+            records.push(Record::from(&view));
+        }
+        line.clear();
+    }
+    Ok((records, bytes))
+}
+
+fn size(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |file| file.len())
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
