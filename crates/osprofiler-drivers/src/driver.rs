@@ -150,8 +150,14 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// What files and memory can do: everything.
-    #[cfg(any(feature = "file", feature = "memory", feature = "redis", feature = "sqlite"))]
+    /// What files, memory and a few servers can do: everything.
+    #[cfg(any(
+        feature = "elasticsearch",
+        feature = "file",
+        feature = "memory",
+        feature = "redis",
+        feature = "sqlite"
+    ))]
     pub(crate) const ALL: Self = Self {
         write: true,
         read: true,
@@ -197,6 +203,8 @@ type Open<T> = fn(&ConnectionString, &Options) -> Result<Box<T>, Error>;
 #[must_use]
 pub fn drivers() -> &'static [Driver] {
     &[
+        #[cfg(feature = "elasticsearch")]
+        crate::elasticsearch::DRIVER,
         #[cfg(feature = "file")]
         crate::file::DRIVER,
         #[cfg(feature = "memory")]

@@ -10,6 +10,7 @@
 //!
 //! | connection string | feature | what |
 //! |---|---|---|
+//! | `elasticsearch://HOST`, `opensearch://HOST` | `elasticsearch` | Elasticsearch, OpenSearch |
 //! | `sqlite://PATH` | `sqlite` | one file, many processes; [without a path](default_connection_string) the user's own |
 //! | `file://PATH` | `file` | records as JSON lines |
 //! | `redis://HOST:PORT/DB` | `redis` | Redis or Valkey: one server, with Sentinels, or a cluster |
@@ -41,6 +42,8 @@
 mod address;
 mod connection;
 mod driver;
+#[cfg(feature = "elasticsearch")]
+mod elasticsearch;
 mod error;
 #[cfg(feature = "file")]
 mod file;
