@@ -9,10 +9,14 @@ start() {
         launch "$name" redis-server --port "$(port $name)" --bind 127.0.0.1 --dir "$state/$name" \
             --save '' --appendonly yes \
             --cluster-enabled yes --cluster-port "$(port $name.bus)" --cluster-node-timeout 2000
-        wait_for 10 redis-cli -p "$(port $name)" ping
+        wait_for 30 redis-cli -e -p "$(port $name)" ping
         nodes+=("127.0.0.1:$(port $name)")
     done
-    is_whole || redis-cli --cluster create "${nodes[@]}" --cluster-yes >>"$state/create.log"
+    # Once: the nodes remember it.
+    if [ ! -e "$state/created" ]; then
+        redis-cli --cluster create "${nodes[@]}" --cluster-yes >>"$state/create.log"
+        touch "$state/created"
+    fi
     wait_for 20 is_whole
     tell_url cluster "rediscluster://$(IFS=,; echo "${nodes[*]}")"
 }

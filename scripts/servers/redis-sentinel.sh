@@ -23,7 +23,7 @@ start_server() {
     launch "$name" redis-server --port "$(port "$name")" --bind 127.0.0.1 --dir "$state/$name" \
         --save '' --appendonly yes --requirepass hush --masterauth hush \
         --repl-diskless-sync-delay 0 --repl-ping-replica-period 1 "$@"
-    wait_for 10 ask "$(port "$name")" ping
+    wait_for 30 ask "$(port "$name")" ping
 }
 
 start_sentinel() {
@@ -35,13 +35,13 @@ dir $state
 sentinel monitor kolla 127.0.0.1 $2 2
 sentinel auth-pass kolla hush
 sentinel down-after-milliseconds kolla 1000
-sentinel failover-timeout kolla 5000
+sentinel failover-timeout kolla 1000
 END
     launch "$name" redis-server "$state/$name.conf" --sentinel
-    wait_for 10 redis-cli -p "$(port "$name")" ping
+    wait_for 30 redis-cli -e -p "$(port "$name")" ping
 }
 
-ask() { REDISCLI_AUTH=hush redis-cli -p "$@"; }
+ask() { REDISCLI_AUTH=hush redis-cli -e -p "$@"; }
 
 has_replica() { ask "$1" info replication | grep -q 'state=online'; }
 

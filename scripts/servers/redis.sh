@@ -30,7 +30,7 @@ start() {
         --unixsocket "$state/redis.sock" --unixsocketperm 700 \
         --tls-port "$tls_port" --tls-auth-clients optional --tls-ca-cert-file "$state/ca.pem" \
         --tls-cert-file "$state/server.pem" --tls-key-file "$state/server.key"
-    wait_for 10 redis-cli -p "$port" ping
+    wait_for 30 redis-cli -e -p "$port" ping
     tell_url redis "redis://127.0.0.1:$port/0"
     tell_url password "redis://nova:hush@127.0.0.1:$port/0"
     tell_url tls "rediss://127.0.0.1:$tls_port/0?ca=$state/ca.pem"
