@@ -1,0 +1,57 @@
+"""The existing Python library as the other end: `upstream.py COMMAND CONNECTION [ARGUMENT...]`.
+
+put FILE...     stores the records of files of JSON lines, as services do
+trace BASE_ID   traces a request, as a service does
+show BASE_ID... prints the reports of traces
+list            prints the traces, and those in which a point failed
+"""
+
+import json
+import sys
+
+# In this order: the driver needs options that only this module registers.
+from osprofiler import opts
+from oslo_config import cfg
+from osprofiler import notifier, profiler
+from osprofiler.drivers import base
+
+command, connection, *arguments = sys.argv[1:]
+opts.set_defaults(cfg.CONF)
+cfg.CONF.set_override("filter_error_trace", True, group="profiler")
+
+
+def put(*paths):
+    driver = base.get_driver(connection, conf=cfg.CONF)
+    for path in paths:
+        with open(path) as lines:
+            for line in lines:
+                record = json.loads(line)
+                driver.project, driver.service = record.pop("project"), record.pop("service")
+                driver.notify(record)
+
+
+def trace(base_id):
+    notifier.set(notifier.create(connection, project="nova", service="api", conf=cfg.CONF))
+    profiler.init("SECRET_KEY", base_id=base_id)
+    request = {"path": "/v2.1/servers", "query": "", "method": "POST", "scheme": "http"}
+    with profiler.Trace("wsgi", info={"request": request}):
+        with profiler.Trace("db", info={"db": {"statement": "SELECT 'é密🔑'", "params": "{}"}}):
+            pass
+        try:
+            with profiler.Trace("rpc", info={"load": float("nan")}):
+                raise KeyError("x")
+        except KeyError:
+            pass
+
+
+def show(*base_ids):
+    # A driver can make one report only.
+    print(json.dumps([base.get_driver(connection).get_report(base_id) for base_id in base_ids]))
+
+
+def list_traces():
+    driver = base.get_driver(connection)
+    print(json.dumps({"all": driver.list_traces(), "failed": driver.list_error_traces()}))
+
+
+{"put": put, "trace": trace, "show": show, "list": list_traces}[command](*arguments)
