@@ -312,31 +312,36 @@ fn a_cluster_that_moves_a_slot_is_followed() {
     let slot = cli(&nodes[0], &["CLUSTER", "KEYSLOT", &key]);
     let owns = |node: &String| !cli(node, &["LLEN", &key]).starts_with("MOVED");
     let from = nodes.iter().position(owns).unwrap();
-    let to = (from + 1) % nodes.len();
-    let id = |node: usize| cli(&nodes[node], &["CLUSTER", "MYID"]);
-    let set = |node: usize, what: &[&str]| {
-        let command = [&["CLUSTER", "SETSLOT", &slot], what].concat();
-        assert_eq!(cli(&nodes[node], &command), "OK");
+    let (to, third) = ((from + 1) % 3, (from + 2) % 3);
+    let set = |node: usize, what: &str, other: usize| {
+        let other = cli(&nodes[other], &["CLUSTER", "MYID"]);
+        assert_eq!(cli(&nodes[node], &["CLUSTER", "SETSLOT", &slot, what, &other]), "OK");
+    };
+    let begin = |from: usize, to: usize| {
+        set(to, "IMPORTING", from);
+        set(from, "MIGRATING", to);
+    };
+    let end = |from: usize, to: usize| {
+        // The new place first: by taking the slot it gets the last word.
+        for node in [to, from, third] {
+            set(node, "NODE", to);
+        }
     };
     let records = point(base_id);
     // While it is being moved, what is new goes to the new place.
-    set(to, &["IMPORTING", &id(from)]);
-    set(from, &["MIGRATING", &id(to)]);
+    begin(from, to);
     early.write(&records[..1]).unwrap();
     assert_eq!(cli(&nodes[from], &["CLUSTER", "COUNTKEYSINSLOT", &slot]), "0");
     assert_eq!(read(&mut *early_reader, base_id).unwrap(), texts(&records[..1]));
-    for node in [to, from] {
-        set(node, &["NODE", &id(to)]);
-    }
+    end(from, to);
     early.write(&records[1..]).unwrap();
     assert_eq!(read(&mut *early_reader, base_id).unwrap(), texts(&records));
     let summary = early_reader.list(&ListQuery::default()).unwrap();
     let summary = summary.iter().find(|summary| summary.base_id == Id::from(base_id)).unwrap();
     assert_eq!((summary.points, summary.unfinished), (1, 0));
     assert!(early.delete(&base_id.into()).unwrap());
-    for node in [from, to] {
-        set(node, &["NODE", &id(from)]);
-    }
+    begin(to, from);
+    end(to, from);
 }
 
 #[test]
