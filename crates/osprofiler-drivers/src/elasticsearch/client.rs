@@ -114,7 +114,7 @@ impl Client {
         self.refresh(WHAT)?;
         let path = format!(
             "{}/_delete_by_query?ignore_unavailable=true&allow_no_indices=true\
-             &conflicts=proceed&refresh=true&scroll_size=5000",
+             &conflicts=proceed&scroll_size=5000",
             self.layout.all()
         );
         let body = json!({"query": of_trace(base_id)}).to_string();

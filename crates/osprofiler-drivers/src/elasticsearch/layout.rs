@@ -89,17 +89,22 @@ impl Layout {
 
     /// Where records are looked for, whatever the layout: it may have been another one before.
     pub(super) fn searched(&self) -> String {
-        format!("{},{}", self.all(), format_args!("-{}", self.errors()))
+        format!("{0},{1},{2}", self.index, self.days(), self.stream())
     }
 
     /// Where something is that concerns a trace.
     pub(super) fn all(&self) -> String {
-        format!("{0},{0}-*", self.index)
+        format!("{},{}", self.searched(), self.errors())
     }
 
     /// Whether documents have `@timestamp`.
     pub(super) fn is_stream(&self) -> bool {
         self.spread == Spread::Stream
+    }
+
+    /// The indices of all days.
+    fn days(&self) -> String {
+        format!("{}-2*", self.index)
     }
 
     fn stream(&self) -> String {
@@ -139,7 +144,7 @@ impl Layout {
         if self.is_stream() {
             return vec![self.stream()];
         }
-        vec![self.index.clone(), self.errors(), format!("{}-2*", self.index)]
+        vec![self.index.clone(), self.errors(), self.days()]
     }
 
     fn settings(&self) -> Value {
@@ -215,8 +220,11 @@ mod tests {
 
     #[test]
     fn whatever_the_layout_all_are_searched_but_the_list_of_errors() {
-        let searched = layout("layout=daily&index=a").unwrap().searched();
-        assert_eq!(searched, "a,a-*,-a-error");
+        for name in ["single", "daily", "stream"] {
+            let layout = layout(&format!("layout={name}&index=a")).unwrap();
+            assert_eq!(layout.searched(), "a,a-2*,a-stream");
+            assert_eq!(layout.all(), "a,a-2*,a-stream,a-error");
+        }
     }
 
     #[test]
