@@ -12,6 +12,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use common::upstream::{TRACES, comparable, python_with, report_of, trace, trace_file};
 use common::{read, reader, record, services, writer};
 use osprofiler_drivers::{ErrorKind, ListQuery, Options, TraceSummary, open_writer};
 use osprofiler_testkit::drivers;
@@ -241,6 +242,48 @@ fn what_the_python_library_wrote_in_many_shards_is_read_listed_and_deleted() {
         let mut writer = writer(&url).unwrap();
         assert!(writer.delete(&"8f3c".into()).unwrap());
         assert_eq!(list(&|_| ()), ["8f3c-bb", "8f3c-aa"]);
+    }
+}
+
+#[test]
+fn we_and_the_python_library_show_what_the_other_wrote() {
+    let _shared = shared();
+    let Some(interpreter) = services::url("elasticsearch", "python") else { return };
+    let [theirs, ours] = [TRACES[3], TRACES[4]];
+    // Whoever comes first makes the index, and so chooses how its fields are stored.
+    for we_come_first in [true, false] {
+        let place = Place::new("elasticsearch", "elasticsearch").unwrap();
+        let upstream = |arguments: &[&str]| {
+            let arguments = [&[arguments[0], &place.url], &arguments[1..]].concat();
+            python_with(&interpreter, &json!({"index_name": place.index}), &arguments)
+        };
+        let put_ours = || writer(&place.url("")).unwrap().write(&trace(ours)).unwrap();
+        if we_come_first {
+            put_ours();
+        }
+        upstream(&["put", &trace_file(theirs)]);
+        if !we_come_first {
+            put_ours();
+        }
+        let mut reader = reader(&place.url("")).unwrap();
+        let mut listed = reader.list(&ListQuery::default()).unwrap();
+        listed.sort_by_key(|summary| summary.points);
+        for (summary, name) in listed.iter().zip([theirs, ours]) {
+            let records = trace(name);
+            let base_id = records[0].base_id.to_string();
+            assert_eq!(summary.base_id, records[0].base_id);
+            assert_eq!((summary.points, summary.unfinished), (records.len() as u64 / 2, 0));
+            let found = read(&mut *reader, &base_id).unwrap();
+            let expected = report_of(&texts(&records));
+            assert_eq!(report_of(&found), expected, "our report of {name}");
+            let shown: Vec<Value> = serde_json::from_str(&upstream(&["show", &base_id])).unwrap();
+            assert_eq!(comparable(shown[0].clone()), expected, "their report of {name}");
+        }
+        assert_eq!(listed.len(), 2);
+        assert_eq!(
+            read(&mut *reader, &listed[1].base_id.to_string()).unwrap(),
+            texts(&trace(ours))
+        );
     }
 }
 

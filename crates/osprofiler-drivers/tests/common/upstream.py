@@ -4,9 +4,12 @@ put FILE...     stores the records of files of JSON lines, as services do
 trace BASE_ID   traces a request, as a service does
 show BASE_ID... prints the reports of traces
 list            prints the traces, and those in which a point failed
+
+DRIVER_OPTIONS in the environment are what a driver is told besides, as a dictionary in JSON.
 """
 
 import json
+import os
 import sys
 
 # In this order: the driver needs options that only this module registers.
@@ -16,12 +19,13 @@ from osprofiler import notifier, profiler
 from osprofiler.drivers import base
 
 command, connection, *arguments = sys.argv[1:]
+options = json.loads(os.environ.get("DRIVER_OPTIONS", "{}"))
 opts.set_defaults(cfg.CONF)
 cfg.CONF.set_override("filter_error_trace", True, group="profiler")
 
 
 def put(*paths):
-    driver = base.get_driver(connection, conf=cfg.CONF)
+    driver = base.get_driver(connection, conf=cfg.CONF, **options)
     for path in paths:
         with open(path) as lines:
             for line in lines:
@@ -46,11 +50,11 @@ def trace(base_id):
 
 def show(*base_ids):
     # A driver can make one report only.
-    print(json.dumps([base.get_driver(connection).get_report(base_id) for base_id in base_ids]))
+    print(json.dumps([base.get_driver(connection, **options).get_report(base_id) for base_id in base_ids]))
 
 
 def list_traces():
-    driver = base.get_driver(connection)
+    driver = base.get_driver(connection, **options)
     print(json.dumps({"all": driver.list_traces(), "failed": driver.list_error_traces()}))
 
 

@@ -24,8 +24,15 @@ pub(crate) fn trace_file(name: &str) -> String {
 
 /// Runs `upstream.py`; gives what it prints.
 pub(crate) fn python(interpreter: &str, arguments: &[&str]) -> String {
+    python_with(interpreter, &json!({}), arguments)
+}
+
+/// The same; its drivers are told these options.
+pub(crate) fn python_with(interpreter: &str, options: &Value, arguments: &[&str]) -> String {
     let program = format!("{}/tests/common/upstream.py", env!("CARGO_MANIFEST_DIR"));
-    let run = Command::new(interpreter).arg(program).args(arguments).output().unwrap();
+    let mut python = Command::new(interpreter);
+    python.arg(program).args(arguments).env("DRIVER_OPTIONS", options.to_string());
+    let run = python.output().unwrap();
     let errors = String::from_utf8_lossy(&run.stderr);
     assert!(run.status.success(), "{arguments:?}: {errors}");
     String::from_utf8(run.stdout).unwrap()
