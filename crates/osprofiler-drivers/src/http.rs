@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::address::{Address, Secret};
 use crate::runtime::block_on;
-use crate::tls::Tls;
+use crate::tls::{self, Tls};
 use crate::{Error, ErrorKind};
 
 /// How long to wait for a connection.
@@ -129,11 +129,17 @@ impl Http {
     fn try_send(&self, request: RequestBuilder) -> Result<Answer, Error> {
         block_on(async {
             let unavailable = |cause: reqwest::Error| {
-                let what =
-                    if cause.is_timeout() { "did not answer in time" } else { "is out of reach" };
+                let place = &self.place;
+                let (kind, message) = if let Some(distrust) = tls::distrust(&cause) {
+                    let hint = "name its authority with `ca=PATH`";
+                    (ErrorKind::Denied, format!("`{place}` is not trusted: {distrust}; {hint}"))
+                } else if cause.is_timeout() {
+                    (ErrorKind::Unavailable, format!("`{place}` did not answer in time"))
+                } else {
+                    (ErrorKind::Unavailable, format!("`{place}` is out of reach"))
+                };
                 // The URL is without credentials, but options of a query may be secret.
-                Error::new(ErrorKind::Unavailable, format!("`{}` {what}", self.place))
-                    .with_source(cause.without_url())
+                Error::new(kind, message).with_source(cause.without_url())
             };
             let response = request.send().await.map_err(unavailable)?;
             let (status, headers) = (response.status(), response.headers().clone());

@@ -1,6 +1,8 @@
 //! TLS: whom a driver trusts, and as whom it is trusted.
 
+use std::error::Error as StdError;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -104,6 +106,20 @@ impl Tls {
         }
         Ok(roots)
     }
+}
+
+/// Why the server's certificate was not accepted, if that is what a failure comes from.
+pub(crate) fn distrust<'a>(failure: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    let mut cause = Some(failure);
+    while let Some(error) = cause {
+        if let Some(error @ rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+            return Some(error);
+        }
+        // What an I/O error was made of is not among its sources.
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        cause = inner.map(|inner| inner as &(dyn StdError + 'static)).or_else(|| error.source());
+    }
+    None
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
