@@ -152,6 +152,7 @@ pub struct Capabilities {
 impl Capabilities {
     /// What files, memory and a few servers can do: everything.
     #[cfg(any(
+        feature = "clickhouse",
         feature = "elasticsearch",
         feature = "file",
         feature = "memory",
@@ -203,6 +204,8 @@ type Open<T> = fn(&ConnectionString, &Options) -> Result<Box<T>, Error>;
 #[must_use]
 pub fn drivers() -> &'static [Driver] {
     &[
+        #[cfg(feature = "clickhouse")]
+        crate::clickhouse::DRIVER,
         #[cfg(feature = "elasticsearch")]
         crate::elasticsearch::DRIVER,
         #[cfg(feature = "file")]

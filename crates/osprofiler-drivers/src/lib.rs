@@ -10,6 +10,7 @@
 //!
 //! | connection string | feature | what |
 //! |---|---|---|
+//! | `clickhouse://HOST/DATABASE` | `clickhouse` | ClickHouse, for many records |
 //! | `elasticsearch://HOST`, `opensearch://HOST` | `elasticsearch` | Elasticsearch, OpenSearch |
 //! | `sqlite://PATH` | `sqlite` | one file, many processes; [without a path](default_connection_string) the user's own |
 //! | `file://PATH` | `file` | records as JSON lines |
@@ -40,6 +41,8 @@
 #[cfg(feature = "_address")]
 #[allow(dead_code, reason = "each driver uses some of it")]
 mod address;
+#[cfg(feature = "clickhouse")]
+mod clickhouse;
 mod connection;
 mod driver;
 #[cfg(feature = "elasticsearch")]

@@ -96,7 +96,7 @@ impl Root {
 }
 
 /// Method and path of the request that an info tells of.
-fn request_of(info: &str) -> Option<String> {
+pub(crate) fn request_of(info: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Info<'a> {
         #[serde(borrow)]
@@ -363,7 +363,7 @@ fn count(points: &[PointState], is: fn(&PointState) -> bool) -> u64 {
     points.iter().filter(|point| is(point)).count() as u64
 }
 
-fn has_failed(stop: &Record) -> bool {
+pub(crate) fn has_failed(stop: &Record) -> bool {
     // Nearly every stop is a success, and the word is looked for faster than JSON is read.
     let may_have = match &stop.source {
         Some(source) => source.contains("etype"),
