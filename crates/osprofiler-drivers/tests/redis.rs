@@ -182,7 +182,7 @@ fn what_a_server_refuses_is_told_and_secrets_are_not() {
         (sentinel.replace("hush", "f0rgotten"), "WRONGPASS"),
         (sentinel.replace("default:hush@", ""), "NOAUTH"),
         (sentinel.replace("=kolla", "=nobody"), "knows no master `nobody`"),
-        (tls.split('?').next().unwrap().to_owned(), "check the options of TLS"),
+        (tls.split('?').next().unwrap().to_owned(), "name its authority with `ca=PATH`"),
         (cluster.replace("://", "://nova:f0rgotten@"), "WRONGPASS"),
     ] {
         let said = drivers::refusal(&connection, "f0rgotten");

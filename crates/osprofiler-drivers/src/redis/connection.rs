@@ -12,7 +12,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::config::{Config, Credentials, Server};
 use super::resp::{Commands, Replies, Reply};
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, tls};
 
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -124,11 +124,13 @@ fn add_auth(commands: &mut Commands, Credentials { user, password }: &Credential
 
 /// The error of a server that does not answer, or is something else.
 fn unreachable(what: &str, place: &str, timeout: Duration, cause: io::Error) -> Error {
-    let is_tls = cause.get_ref().is_some_and(|cause| cause.is::<rustls::Error>());
+    if let Some(distrust) = tls::distrust(&cause) {
+        let message = format!(
+            "cannot {what} {place}: it is not trusted: {distrust}; name its authority with `ca=PATH`"
+        );
+        return Error::new(ErrorKind::Denied, message).with_source(cause);
+    }
     let (kind, reason) = match cause.kind() {
-        _ if is_tls => {
-            (ErrorKind::Denied, format!("{cause}; check the options of TLS, such as `ca`"))
-        }
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => (
             ErrorKind::Unavailable,
             format!("no answer within {} s; try again", timeout.as_secs_f64()),

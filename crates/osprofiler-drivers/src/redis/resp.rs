@@ -107,6 +107,8 @@ impl Arguments<'_> {
 pub(super) struct Replies {
     /// All texts of all replies.
     texts: Vec<u8>,
+    /// The line that was read last.
+    line: Vec<u8>,
     pub(super) all: Vec<Reply>,
 }
 
@@ -159,35 +161,36 @@ impl Replies {
     }
 
     fn read_reply(&mut self, input: &mut impl BufRead, depth: usize) -> io::Result<Reply> {
-        let mut line = Vec::new();
-        input.read_until(b'\n', &mut line)?;
-        let Some((&kind, rest)) = line.strip_suffix(b"\r\n").and_then(<[u8]>::split_first) else {
-            return Err(if line.ends_with(b"\n") { nonsense() } else { ended() });
-        };
-        Ok(match kind {
-            b'+' => Reply::Text(self.keep(rest)),
-            b'-' => Reply::Refusal(Refusal::of(&String::from_utf8_lossy(rest))),
-            b':' => Reply::Number(number(rest)?),
-            b'$' => match usize::try_from(number(rest)?) {
-                Ok(length) => Reply::Text(self.read_text(input, length)?),
-                Err(_) => Reply::Nothing,
-            },
-            b'*' => match usize::try_from(number(rest)?) {
-                Ok(_) if depth == MAX_DEPTH => return Err(nonsense()),
-                Ok(length) => {
-                    let items = (0..length).map(|_| self.read_reply(input, depth + 1));
-                    Reply::List(items.collect::<io::Result<_>>()?)
-                }
-                Err(_) => Reply::Nothing,
-            },
-            _ => return Err(nonsense()),
+        Ok(match self.read_head(input)? {
+            Head::All(reply) => reply,
+            Head::Text(length) => Reply::Text(self.read_text(input, length)?),
+            Head::List(_) if depth == MAX_DEPTH => return Err(nonsense()),
+            Head::List(length) => {
+                let items = (0..length).map(|_| self.read_reply(input, depth + 1));
+                Reply::List(items.collect::<io::Result<_>>()?)
+            }
         })
     }
 
-    fn keep(&mut self, text: &[u8]) -> Range<usize> {
-        let start = self.texts.len();
-        self.texts.extend_from_slice(text);
-        start..self.texts.len()
+    /// Reads the first line of a reply.
+    fn read_head(&mut self, input: &mut impl BufRead) -> io::Result<Head> {
+        self.line.clear();
+        input.read_until(b'\n', &mut self.line)?;
+        let Some(line) = self.line.strip_suffix(b"\r\n") else {
+            return Err(if self.line.ends_with(b"\n") { nonsense() } else { ended() });
+        };
+        Ok(match line.split_first().ok_or_else(nonsense)? {
+            (b'+', text) => {
+                let start = self.texts.len();
+                self.texts.extend_from_slice(text);
+                Head::All(Reply::Text(start..self.texts.len()))
+            }
+            (b'-', text) => Head::All(Reply::Refusal(Refusal::of(&String::from_utf8_lossy(text)))),
+            (b':', digits) => Head::All(Reply::Number(number(digits)?)),
+            (b'$', digits) => usize::try_from(number(digits)?).map_or(Head::NOTHING, Head::Text),
+            (b'*', digits) => usize::try_from(number(digits)?).map_or(Head::NOTHING, Head::List),
+            _ => return Err(nonsense()),
+        })
     }
 
     fn read_text(&mut self, input: &mut impl BufRead, length: usize) -> io::Result<Range<usize>> {
@@ -195,7 +198,10 @@ impl Replies {
         // With the line end behind it.
         let mut left = length + 2;
         while left > 0 {
-            let read = input.fill_buf()?;
+            let read = match input.fill_buf() {
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
+                read => read?,
+            };
             if read.is_empty() {
                 return Err(ended());
             }
@@ -207,6 +213,20 @@ impl Replies {
         self.texts.truncate(start + length);
         Ok(start..start + length)
     }
+}
+
+/// What the first line of a reply says.
+enum Head {
+    All(Reply),
+    /// A text of so many bytes follows.
+    Text(usize),
+    /// So many replies follow.
+    List(usize),
+}
+
+impl Head {
+    /// A length of -1.
+    const NOTHING: Self = Self::All(Reply::Nothing);
 }
 
 fn number(digits: &[u8]) -> io::Result<i64> {
