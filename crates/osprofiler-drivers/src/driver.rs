@@ -157,6 +157,7 @@ impl Capabilities {
         feature = "file",
         feature = "memory",
         feature = "redis",
+        feature = "sql",
         feature = "sqlite"
     ))]
     pub(crate) const ALL: Self = Self {
@@ -214,6 +215,8 @@ pub fn drivers() -> &'static [Driver] {
         crate::memory::DRIVER,
         #[cfg(feature = "redis")]
         crate::redis::DRIVER,
+        #[cfg(feature = "sql")]
+        crate::sql::DRIVER,
         #[cfg(feature = "sqlite")]
         crate::sqlite::DRIVER,
     ]

@@ -64,6 +64,8 @@ mod redis;
 mod runtime;
 #[cfg(feature = "_address")]
 mod spill;
+#[cfg(feature = "sql")]
+mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod summary;

@@ -248,7 +248,7 @@ impl Kinds {
         }
     }
 
-    #[cfg(any(feature = "redis", feature = "sqlite", test))]
+    #[cfg(any(feature = "redis", feature = "sql", feature = "sqlite", test))]
     fn union(mut self, other: Self) -> Self {
         if self != other {
             self.0.extend(other.0);
@@ -277,7 +277,7 @@ pub(crate) struct Rank {
 
 impl TraceSummarizer {
     /// For that many records.
-    #[cfg(any(feature = "redis", feature = "sqlite"))]
+    #[cfg(any(feature = "redis", feature = "sql", feature = "sqlite"))]
     pub(crate) fn with_capacity(records: usize) -> Self {
         Self { points: Vec::with_capacity(records), ..Self::default() }
     }
@@ -306,7 +306,7 @@ impl TraceSummarizer {
     }
 
     /// What these records add to the summary of their trace; `None` if there are none.
-    #[cfg(any(feature = "redis", feature = "sqlite", test))]
+    #[cfg(any(feature = "redis", feature = "sql", feature = "sqlite", test))]
     pub(crate) fn into_tally(mut self) -> Option<Tally> {
         let points = self.take_points();
         self.tally(&points)
@@ -389,7 +389,7 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// Adds what another batch, whose records came later, had of the same trace.
-    #[cfg(any(feature = "redis", feature = "sqlite", test))]
+    #[cfg(any(feature = "redis", feature = "sql", feature = "sqlite", test))]
     #[must_use]
     pub(crate) fn merge(self, later: Self) -> Self {
         Self {
