@@ -216,6 +216,29 @@ fn a_server_that_goes_away_and_comes_back_keeps_what_it_acknowledged() {
 }
 
 #[test]
+fn a_cluster_that_goes_away_and_comes_back_keeps_what_it_acknowledged() {
+    let _guard = take(&CLUSTER);
+    let Some(connection) = url("redis-cluster", "cluster") else { return };
+    let (stop, start) = (|| services::stop("redis-cluster"), || services::start("redis-cluster"));
+    drivers::outage(&connection, stop, start);
+}
+
+#[test]
+fn records_of_many_megabytes_are_written_together() {
+    let _guard = share(&SERVER);
+    let Some(connection) = database(14) else { return };
+    let text = "x".repeat(5_000_000);
+    let records: Vec<Record> = (0..8)
+        .map(|at| Record { info: Info::new().with("text", &text), ..record("large", at) })
+        .collect();
+    writer(&connection).unwrap().write(&records).unwrap();
+    let found = read(&mut *reader(&connection).unwrap(), "large").unwrap();
+    assert!(found == texts(&records), "{} records", found.len());
+    assert_eq!(list(&connection)[0].points, 8);
+    cli(&connection, &["FLUSHDB"]);
+}
+
+#[test]
 fn a_server_that_hangs_costs_one_timeout() {
     let _guard = take(&SERVER);
     let Some(connection) = database(2) else { return };

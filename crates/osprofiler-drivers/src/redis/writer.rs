@@ -8,6 +8,8 @@ use crate::{Error, Options, Writer};
 
 /// Records that one command stores: others have their turn in between.
 const PUSHED_AT_ONCE: usize = 1000;
+/// Bytes of records after which a command is long enough: servers refuse one of a gigabyte.
+const PUSHED_BYTES: usize = 1 << 24;
 
 pub(super) struct RedisWriter {
     store: Store,
@@ -22,18 +24,16 @@ impl RedisWriter {
 
     /// Adds what stores the records of one trace: first they, then what tells of them, so that the
     /// latter never tells of too many.
-    fn add(&self, records: &[&Record], commands: &mut Commands, json: &mut String) {
+    fn add(&self, records: &[&Record], commands: &mut Commands, texts: &mut Texts) {
         let base_id = &records[0].base_id;
         let key = keys::records(base_id);
-        for records in records.chunks(PUSHED_AT_ONCE) {
-            commands.add_with("LPUSH", &key, records.len(), |arguments| {
-                for record in records {
-                    json.clear();
-                    record.push_json(json);
-                    arguments.push(json);
-                }
-            });
+        for record in records {
+            texts.add(record);
+            if texts.is_full() {
+                texts.push_to(&key, commands);
+            }
         }
+        texts.push_to(&key, commands);
         let part = Part::of(records);
         let parts = keys::parts(base_id);
         commands.add(&["LPUSH", &parts, &part.to_json()]);
@@ -73,9 +73,9 @@ impl Writer for RedisWriter {
         // Stable: the records of a trace keep their order.
         runs.sort_by(|a, b| a[0].base_id.cmp(&b[0].base_id));
         let sorted: Vec<&Record> = runs.into_iter().flatten().collect();
-        let (mut commands, mut json) = (Commands::default(), String::new());
+        let (mut commands, mut texts) = (Commands::default(), Texts::default());
         for records in sorted.chunk_by(|a, b| of_one_trace(a, b)) {
-            self.add(records, &mut commands, &mut json);
+            self.add(records, &mut commands, &mut texts);
         }
         self.run("write to", &commands).map(drop)
     }
@@ -94,6 +94,40 @@ impl Writer for RedisWriter {
             commands.add(&["UNLINK", &key]);
         }
         Ok(!self.run(what, &commands)?.is_empty())
+    }
+}
+
+/// Records of a trace that one command is to store.
+#[derive(Default)]
+struct Texts {
+    text: String,
+    /// Where each of them ends.
+    ends: Vec<usize>,
+}
+
+impl Texts {
+    fn add(&mut self, record: &Record) {
+        record.push_json(&mut self.text);
+        self.ends.push(self.text.len());
+    }
+
+    fn is_full(&self) -> bool {
+        self.ends.len() == PUSHED_AT_ONCE || self.text.len() >= PUSHED_BYTES
+    }
+
+    /// Adds the command, unless there are none.
+    fn push_to(&mut self, key: &str, commands: &mut Commands) {
+        if self.ends.is_empty() {
+            return;
+        }
+        commands.add_with("LPUSH", key, self.ends.len(), |arguments| {
+            let mut start = 0;
+            for end in self.ends.drain(..) {
+                arguments.push(&self.text[start..end]);
+                start = end;
+            }
+        });
+        self.text.clear();
     }
 }
 
