@@ -213,6 +213,8 @@ pub fn drivers() -> &'static [Driver] {
         crate::file::DRIVER,
         #[cfg(feature = "memory")]
         crate::memory::DRIVER,
+        #[cfg(feature = "messaging")]
+        crate::messaging::DRIVER,
         #[cfg(feature = "redis")]
         crate::redis::DRIVER,
         #[cfg(feature = "sql")]

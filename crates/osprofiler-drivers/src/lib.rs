@@ -14,6 +14,7 @@
 //! | `elasticsearch://HOST`, `opensearch://HOST` | `elasticsearch` | Elasticsearch, OpenSearch |
 //! | `sqlite://PATH` | `sqlite` | one file, many processes; [without a path](default_connection_string) the user's own |
 //! | `file://PATH` | `file` | records as JSON lines |
+//! | `rabbit://HOST/VHOST`, `messaging://` | `messaging` | notifications on RabbitMQ, as OpenStack's services send them |
 //! | `redis://HOST:PORT/DB` | `redis` | Redis or Valkey: one server, with Sentinels, or a cluster |
 //! | `memory://NAME` | `memory` | a store of this process, for tests |
 //!
@@ -57,6 +58,8 @@ mod files;
 mod http;
 #[cfg(feature = "memory")]
 mod memory;
+#[cfg(feature = "messaging")]
+mod messaging;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "_runtime")]
