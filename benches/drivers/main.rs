@@ -11,6 +11,7 @@ mod write;
 use osprofiler_benches::{Bench, Group, run};
 
 const GROUPS: &[Group] = &[
+    ("elasticsearch", |bench| race(bench, &ELASTICSEARCH)),
     ("redis", |bench| race(bench, &REDIS)),
     ("mariadb", |bench| race(bench, &MARIADB)),
     ("postgresql", |bench| race(bench, &POSTGRESQL)),
@@ -33,6 +34,26 @@ struct BackEnd {
 
 /// From a connection string and the id of a trace to two command lines.
 type RawRead = fn(&str, &str) -> [Vec<String>; 2];
+
+const ELASTICSEARCH: BackEnd = BackEnd {
+    server: "elasticsearch",
+    url: "elasticsearch",
+    upstream: Some(str::to_owned),
+    write_bar: ("write_elasticsearch", 1.0 / 10.0),
+    raw_read: Some(|url, base_id| {
+        let server = url.replace("elasticsearch://", "http://");
+        let query = format!(
+            r#"{{"size": 10000, "query": {{"term": {{"base_id.keyword": "{base_id}"}}}}}}"#
+        );
+        let search = format!("{server}/osprofiler-notifications/_search");
+        let kind = "content-type: application/json";
+        [
+            words(&["curl", "-sSf", "-H", kind, "-d", &query, &search]).collect(),
+            words(&["curl", "-sSf", &server]).collect(),
+        ]
+    }),
+    read_bar: "read_elasticsearch",
+};
 
 const REDIS: BackEnd = BackEnd {
     server: "redis",

@@ -1,7 +1,7 @@
 //! Requests to the server.
 
 use osprofiler_wire::Id;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -25,6 +25,8 @@ impl Client {
     pub(super) fn new(connection: &ConnectionString) -> Result<Self, Error> {
         let address = Address::of(connection)?;
         let mut headers = HeaderMap::new();
+        // To compress an answer takes the server longer than to send it.
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let Some(key) = address.option("api_key") {
             let mut value = HeaderValue::from_str(&format!("ApiKey {key}"))
                 .map_err(|_| address.wrong("expected the encoded form of a key as `api_key`"))?;

@@ -1,28 +1,34 @@
 //! Which traces there are.
 //!
-//! First the server says of every trace when it began, and what else is needed to choose. Then,
-//! newest first and until there are enough, it counts the points of the traces that were chosen, and
-//! gives the few records of each that say the rest. (Aggregations know milliseconds only, records
-//! tell microseconds, so the choice is made again with what they say.)
+//! First the server says of traces when they began, and what else is needed to choose: of all; or of
+//! the newest only, where they are those that were asked for. Then, newest first and until there are
+//! enough, it counts the points of the traces that were chosen, and gives the few records of each
+//! that say the rest. (Aggregations know milliseconds only, records tell microseconds, so the choice
+//! is made again with what they say.)
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use osprofiler_wire::{Id, Phase, RecordView, Timestamp};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::client::Client;
 use super::document::wrapped_record;
 use crate::{Error, ErrorKind, ListQuery, Summarizer, TraceSummary};
 
 const WHAT: &str = "list the traces of";
-/// Traces that the server tells of at a time; by default it does not take more than 10,000 groups.
-const PAGE: usize = 3_000;
+/// Groups that the server makes at a time; many do not make more.
+const GROUPS: usize = 10_000;
+/// The most traces that are found by their age alone.
+const NEWEST: usize = 1_000;
+/// So many more are looked at. A trace whose records are in several shards is younger in some of them
+/// than it is.
+const SPARE: usize = 100;
 /// Traces of which it gives records at a time.
 const DETAILED: usize = 500;
 /// Records of one instant among which the root is looked for.
-const ROOTS: usize = 10;
+const ROOTS: usize = 4;
 /// What is needed of a record for a summary.
 const FIELDS: [&str; 11] = [
     "record",
@@ -44,7 +50,10 @@ pub(super) fn list(client: &Client, query: &ListQuery) -> Result<Vec<TraceSummar
         return Ok(Vec::new());
     }
     client.refresh(WHAT)?;
-    let mut found = candidates(client, query)?;
+    let mut found = match newest_of(query) {
+        Some(count) => newest(client, query, count)?,
+        None => candidates(client, query)?,
+    };
     found.sort_by_key(|candidate| Reverse(candidate.began_ms));
     // Kinds have been looked at.
     let exact = ListQuery { project: None, service: None, name: None, ..query.clone() };
@@ -75,16 +84,61 @@ struct Candidate {
     began_ms: Option<i64>,
 }
 
+/// How many traces are enough to look at, if it is their age alone that makes them the right ones.
+fn newest_of(query: &ListQuery) -> Option<usize> {
+    let has_filter = query.errors_only || query.asks_for_kinds() || query.min_duration_us.is_some();
+    let limit = query.limit.filter(|limit| *limit <= NEWEST && !has_filter)?;
+    Some(2 * limit + SPARE)
+}
+
+/// The newest traces; and some that began before the time that was asked for and went on in it.
+fn newest(client: &Client, query: &ListQuery, count: usize) -> Result<Vec<Candidate>, Error> {
+    // What began before `until` has no older record than those before it.
+    let mut asked = json!({});
+    if let Some(since) = query.since {
+        asked["gte"] = since.to_string().into();
+    }
+    if let Some(until) = query.until {
+        asked["lt"] = until.to_string().into();
+    }
+    let traces = json!({"field": "base_id.keyword", "size": count, "order": [{"began": "desc"}]});
+    let answer = client.search(
+        WHAT,
+        &json!({
+            "size": 0,
+            "track_total_hits": false,
+            "query": in_time(&asked),
+            "aggs": {"traces": {"terms": traces, "aggs": {"began": began()}}},
+        }),
+    )?;
+    let found: Answer<Newest> = parse(client, &answer.body)?;
+    let traces = found.aggregations.map(|found| found.traces.buckets).unwrap_or_default();
+    Ok(traces.into_iter().map(Newer::candidate).collect())
+}
+
+fn in_time(range: &Value) -> Value {
+    if range.as_object().is_some_and(Map::is_empty) {
+        return json!({"match_all": {}});
+    }
+    json!({"range": {"timestamp": range}})
+}
+
+fn began() -> Value {
+    json!({"min": {"field": "timestamp"}})
+}
+
 /// The traces that are to be listed, as far as milliseconds tell; and some that began before the time
 /// that was asked for and went on in it.
 fn candidates(client: &Client, query: &ListQuery) -> Result<Vec<Candidate>, Error> {
+    let filters = usize::from(query.errors_only) + usize::from(query.asks_for_kinds());
+    let page_size = GROUPS / (1 + filters);
     let mut found = Vec::new();
     let mut after = Value::Null;
     loop {
-        let answer = client.search(WHAT, &groups_of(query, &after))?;
+        let answer = client.search(WHAT, &groups_of(query, page_size, &after))?;
         let page: Answer<Groups> = parse(client, &answer.body)?;
         let Some(Aggregations { traces }) = page.aggregations else { return Ok(found) };
-        let is_last = traces.buckets.len() < PAGE;
+        let is_last = traces.buckets.len() < page_size;
         let buckets = traces.buckets.into_iter();
         found.extend(buckets.filter(|group| group.may_match(query)).map(Group::candidate));
         match traces.after_key {
@@ -95,15 +149,15 @@ fn candidates(client: &Client, query: &ListQuery) -> Result<Vec<Candidate>, Erro
 }
 
 /// Asks for a page of traces, from behind that one on.
-fn groups_of(query: &ListQuery, after: &Value) -> Value {
+fn groups_of(query: &ListQuery, page_size: usize, after: &Value) -> Value {
     let mut traces = json!({
-        "size": PAGE,
+        "size": page_size,
         "sources": [{"base_id": {"terms": {"field": "base_id.keyword"}}}],
     });
     if !after.is_null() {
         traces["after"] = after.clone();
     }
-    let mut of_trace = json!({"began": {"min": {"field": "timestamp"}}});
+    let mut of_trace = json!({"began": began()});
     if query.min_duration_us.is_some() {
         of_trace["ended"] = json!({"max": {"field": "timestamp"}});
     }
@@ -114,14 +168,11 @@ fn groups_of(query: &ListQuery, after: &Value) -> Value {
         of_trace["kind"] = json!({"filter": is_of_kind(query)});
     }
     // No record of a trace to be listed is older.
-    let asked = match query.since {
-        Some(since) => json!({"range": {"timestamp": {"gte": since.to_string()}}}),
-        None => json!({"match_all": {}}),
-    };
+    let asked = query.since.map_or(json!({}), |since| json!({"gte": since.to_string()}));
     json!({
         "size": 0,
         "track_total_hits": false,
-        "query": asked,
+        "query": in_time(&asked),
         "aggs": {"traces": {"composite": traces, "aggs": of_trace}},
     })
 }
@@ -235,6 +286,23 @@ struct Answer<T> {
 #[derive(Deserialize)]
 struct Aggregations<T> {
     traces: T,
+}
+
+#[derive(Deserialize)]
+struct Newest {
+    buckets: Vec<Newer>,
+}
+
+#[derive(Deserialize)]
+struct Newer {
+    key: String,
+    began: Instant,
+}
+
+impl Newer {
+    fn candidate(self) -> Candidate {
+        Candidate { began_ms: self.began.ms(), base_id: self.key }
+    }
 }
 
 #[derive(Deserialize)]
