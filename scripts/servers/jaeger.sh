@@ -1,0 +1,99 @@
+# Jaeger, in memory: OTLP over HTTP and gRPC, and its query API; all of it once more with TLS and a
+# user (`nova`); and the existing Python library with the newest exporter that it was tried with.
+
+version=v1.76.0 # of the Go module; the program calls itself 2.13
+jaeger=$cache/jaeger-$version
+python=$cache/otlp-python
+packages="osprofiler==4.4.0 opentelemetry-sdk==1.45.2 opentelemetry-exporter-otlp-proto-http==1.45.2"
+
+install() {
+    need openssl openssl
+    [ -x "$jaeger" ] || build_jaeger
+    [ "$(cat "$python/packages" 2>/dev/null)" = "$packages" ] || install_python
+}
+
+# Its go.mod replaces a module, so `go install` does not take it; a copy of its source does, with the
+# checksums of its own go.sum.
+build_jaeger() {
+    need go golang-go
+    local source build
+    build=$(mktemp -d "$cache/jaeger-build.XXXXXX")
+    source=$(cd "$build" && go mod download -json "github.com/jaegertracing/jaeger@$version" |
+        sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+    cp -r "$source" "$build/source"
+    chmod -R u+w "$build"
+    (cd "$build/source" && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$build/jaeger" ./cmd/jaeger)
+    mv "$build/jaeger" "$jaeger"
+    rm -rf "$build"
+}
+
+install_python() {
+    need python3 python3-venv
+    rm -rf "$python"
+    python3 -m venv "$python"
+    # shellcheck disable=SC2086
+    "$python/bin/pip" install --quiet --disable-pip-version-check $packages
+    echo "$packages" >"$python/packages"
+}
+
+# What the storage is; another file may say otherwise.
+storage() { echo "memory: {max_traces: 100000}"; }
+
+start() {
+    local certificate
+    make_certificates
+    certificate="{cert_file: $state/server.pem, key_file: $state/server.key}"
+    cat >"$state/config.yaml" <<END
+service:
+  extensions: [jaeger_storage, jaeger_query, jaeger_query/secure, basicauth]
+  pipelines:
+    traces: {receivers: [otlp, otlp/secure], exporters: [jaeger_storage_exporter]}
+  telemetry: {metrics: {level: none}}
+extensions:
+  basicauth: {htpasswd: {inline: "nova:hush"}}
+  jaeger_storage: {backends: {traces: {$(storage)}}}
+  jaeger_query:
+    storage: {traces: traces}
+    http: {endpoint: "127.0.0.1:$(port query)"}
+    grpc: {endpoint: "127.0.0.1:$(port query.grpc)"}
+  jaeger_query/secure:
+    storage: {traces: traces}
+    http: {endpoint: "127.0.0.1:$(port secure.query)", tls: $certificate, auth: {authenticator: basicauth}}
+    grpc: {endpoint: "127.0.0.1:$(port secure.query.grpc)", tls: $certificate, auth: {authenticator: basicauth}}
+receivers:
+  otlp:
+    protocols:
+      http: {endpoint: "127.0.0.1:$(port http)"}
+      grpc: {endpoint: "127.0.0.1:$(port grpc)"}
+  otlp/secure:
+    protocols:
+      http: {endpoint: "127.0.0.1:$(port secure.http)", tls: $certificate, auth: {authenticator: basicauth}}
+      grpc: {endpoint: "127.0.0.1:$(port secure.grpc)", tls: $certificate, auth: {authenticator: basicauth}}
+exporters:
+  jaeger_storage_exporter: {trace_storage: traces}
+END
+    launch jaeger env GOMEMLIMIT=400MiB "$jaeger" --config "$state/config.yaml"
+    wait_for 30 curl --silent --fail "http://127.0.0.1:$(port query)/api/services"
+    wait_for 30 curl --silent --fail --data '{}' -H 'Content-Type: application/json' "http://127.0.0.1:$(port http)/v1/traces"
+    tell_url jaeger "jaeger://127.0.0.1:$(port query)?otlp_port=$(port http)"
+    tell_url http "otlp://127.0.0.1:$(port http)"
+    tell_url grpc "otlp+grpc://127.0.0.1:$(port grpc)"
+    tell_url secure-jaeger "jaeger+https://nova:hush@127.0.0.1:$(port secure.query)?otlp_port=$(port secure.http)&ca=$state/ca.pem"
+    tell_url secure-http "otlps://nova:hush@127.0.0.1:$(port secure.http)?ca=$state/ca.pem"
+    tell_url secure-grpc "otlp+grpcs://nova:hush@127.0.0.1:$(port secure.grpc)?ca=$state/ca.pem"
+    tell_url python "$python/bin/python"
+}
+
+# An authority of our own, and what it says of the server.
+make_certificates() {
+    [ ! -s "$state/server.pem" ] || return 0
+    (
+        cd "$state"
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 \
+            -subj /CN=osprofiler-test-ca -keyout ca.key -out ca.pem
+        openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+            -subj /CN=server -keyout server.key -out server.csr
+        openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 \
+            -extfile <(echo 'subjectAltName=DNS:localhost,IP:127.0.0.1') -out server.pem
+    ) 2>"$state/openssl.log"
+}
