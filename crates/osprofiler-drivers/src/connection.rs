@@ -144,7 +144,7 @@ fn secret_values(rest: &str) -> impl Iterator<Item = Range<usize>> {
 
 /// Parts of a parameter's name that say that its value is a secret. Whatever argument `#[trace]`
 /// masks is masked here too.
-const SECRET: [&str; 14] = [
+const SECRET: [&str; 15] = [
     "auth",
     "bearer",
     "connection_string",
@@ -152,6 +152,7 @@ const SECRET: [&str; 14] = [
     "credential",
     "database_url",
     "dsn",
+    "header",
     "jwt",
     "key",
     "pass",
@@ -250,6 +251,7 @@ mod tests {
             "credential",
             "database_url",
             "dsn",
+            "header",
             "encryption_key",
             "hmac_key",
             "jwt",

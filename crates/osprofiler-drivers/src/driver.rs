@@ -211,10 +211,14 @@ pub fn drivers() -> &'static [Driver] {
         crate::elasticsearch::DRIVER,
         #[cfg(feature = "file")]
         crate::file::DRIVER,
+        #[cfg(feature = "jaeger")]
+        crate::jaeger::DRIVER,
         #[cfg(feature = "memory")]
         crate::memory::DRIVER,
         #[cfg(feature = "messaging")]
         crate::messaging::DRIVER,
+        #[cfg(feature = "otlp")]
+        crate::otlp::DRIVER,
         #[cfg(feature = "redis")]
         crate::redis::DRIVER,
         #[cfg(feature = "sql")]

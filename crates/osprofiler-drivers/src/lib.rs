@@ -12,6 +12,8 @@
 //! |---|---|---|
 //! | `clickhouse://HOST/DATABASE` | `clickhouse` | ClickHouse, for many records |
 //! | `elasticsearch://HOST`, `opensearch://HOST` | `elasticsearch` | Elasticsearch, OpenSearch |
+//! | `jaeger://HOST` | `jaeger` | Jaeger: reads its query API, writes OTLP |
+//! | `otlp://HOST:PORT`, `otlp+grpc://` | `otlp` | spans of OpenTelemetry; writes only |
 //! | `sqlite://PATH` | `sqlite` | one file, many processes; [without a path](default_connection_string) the user's own |
 //! | `file://PATH` | `file` | records as JSON lines |
 //! | `rabbit://HOST/VHOST`, `messaging://` | `messaging` | notifications on RabbitMQ, as OpenStack's services send them |
@@ -56,10 +58,14 @@ mod files;
 #[cfg(feature = "_http")]
 #[allow(dead_code, reason = "each driver uses some of it")]
 mod http;
+#[cfg(feature = "jaeger")]
+mod jaeger;
 #[cfg(feature = "memory")]
 mod memory;
 #[cfg(feature = "messaging")]
 mod messaging;
+#[cfg(feature = "otlp")]
+mod otlp;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "_runtime")]

@@ -1,0 +1,182 @@
+//! What the writers of one connection string share: the way to the receiver, and the halves that
+//! wait. It outlives a writer that failed and is opened anew.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::process;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use osprofiler_wire::Record;
+
+use super::halves::{Halves, Point};
+use super::requests::Requests;
+use super::span::Names;
+use super::transport::{Target, Transport};
+use crate::{ConnectionString, Error};
+
+/// How long a half waits for the other, unless the option `wait` says otherwise.
+const WAIT: Duration = Duration::from_secs(60);
+/// How long to wait before what could not be sent in the background is tried again, at least.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The exporters of this process, by connection string. A child process has none of its parent's:
+/// it would send what the parent sends.
+static EXPORTERS: Mutex<Option<(u32, Exporters)>> = Mutex::new(None);
+
+type Exporters = HashMap<String, Weak<Exporter>>;
+
+pub(super) struct Exporter {
+    transport: Transport,
+    names: Names,
+    /// What stands before the names of services.
+    prefix: Option<String>,
+    wait: Duration,
+    waiting: Mutex<Waiting>,
+    writers: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Waiting {
+    halves: Halves,
+    /// Whether there is a thread that sends what waited long enough.
+    is_watched: bool,
+}
+
+impl Exporter {
+    /// The exporter of a connection string.
+    ///
+    /// # Errors
+    ///
+    /// If the connection string makes no sense.
+    pub(super) fn shared(
+        connection: &ConnectionString,
+        target: &Target,
+    ) -> Result<Arc<Self>, Error> {
+        let name = format!("{}://{}", connection.scheme(), connection.expose_rest());
+        let mut exporters = EXPORTERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let (owner, known) = exporters.get_or_insert_default();
+        if *owner != process::id() {
+            (*owner, *known) = (process::id(), Exporters::new());
+        }
+        if let Some(exporter) = known.get(&name).and_then(Weak::upgrade) {
+            return Ok(exporter);
+        }
+        let exporter = Arc::new(Self::new(target)?);
+        known.retain(|_, exporter| exporter.strong_count() > 0);
+        known.insert(name, Arc::downgrade(&exporter));
+        Ok(exporter)
+    }
+
+    fn new(target: &Target) -> Result<Self, Error> {
+        let address = &target.address;
+        let names = match address.option("names") {
+            None | Some("otel") => Names::Otel,
+            Some("python") => Names::Python,
+            Some(_) => return Err(address.wrong("expected `otel` or `python` as `names`")),
+        };
+        let exporter = Self {
+            transport: Transport::new(target)?,
+            names,
+            prefix: address.option("prefix").map(str::to_owned),
+            wait: address.seconds("wait")?.unwrap_or(WAIT),
+            waiting: Mutex::default(),
+            writers: AtomicUsize::new(0),
+        };
+        address.finish()?;
+        Ok(exporter)
+    }
+
+    /// A writer comes.
+    pub(super) fn join(&self) {
+        self.writers.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// A writer goes; if it is the last one and `may_send`, what waits is sent.
+    pub(super) fn leave(&self, may_send: bool) {
+        let is_last = self.writers.fetch_sub(1, Ordering::SeqCst) == 1;
+        if is_last && may_send {
+            // Nobody is left who could be told; the thread tries it again.
+            let _ = self.send_overdue(Duration::ZERO);
+        }
+    }
+
+    pub(super) fn write(self: &Arc<Self>, records: &[Record]) -> Result<(), Error> {
+        if self.lock().halves.is_full() {
+            self.send_overdue(Duration::ZERO)?;
+        }
+        let mut batch = self.lock().halves.pair(records.iter());
+        loop {
+            if let Err(error) = self.send(&batch.points) {
+                self.lock().halves.put_back(batch.taken);
+                return Err(error);
+            }
+            let mut waiting = self.lock();
+            // Another writer may have brought the other halves meanwhile.
+            batch = waiting.halves.pair(batch.rest.iter().copied());
+            if batch.points.is_empty() {
+                waiting.halves.keep(&batch.rest);
+                self.watch(&mut waiting);
+                return Ok(());
+            }
+        }
+    }
+
+    fn send(&self, points: &[Point<'_>]) -> Result<(), Error> {
+        let requests = Requests::of(points, self.names, self.prefix.as_deref());
+        requests.iter().try_for_each(|request| self.transport.export(request))
+    }
+
+    /// Sends the halves that waited so long.
+    fn send_overdue(&self, wait: Duration) -> Result<(), Error> {
+        let overdue = self.lock().halves.overdue(wait);
+        let result = self.send(&points(&overdue));
+        let halves = &mut self.lock().halves;
+        match &result {
+            Ok(()) => halves.sent(&overdue),
+            Err(_) => halves.postpone(&overdue),
+        }
+        result
+    }
+
+    /// Makes sure that what waits is sent in time, by a thread that is there as long as anything
+    /// waits.
+    fn watch(self: &Arc<Self>, waiting: &mut Waiting) {
+        if waiting.is_watched || waiting.halves.oldest().is_none() {
+            return;
+        }
+        let exporter = self.clone();
+        let watcher = thread::Builder::new().name("osprofiler-otlp".to_owned());
+        // Without a thread, the next batch tries again, and the last writer sends all in the end.
+        waiting.is_watched = watcher.spawn(move || exporter.keep_watch()).is_ok();
+    }
+
+    fn keep_watch(&self) {
+        while let Some(due) = self.due() {
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            if self.send_overdue(self.wait).is_err() {
+                thread::sleep(PAUSE);
+            }
+        }
+    }
+
+    /// When the next half is due. If nothing waits, the watch ends.
+    fn due(&self) -> Option<Instant> {
+        let mut waiting = self.lock();
+        let oldest = waiting.halves.oldest();
+        waiting.is_watched = oldest.is_some();
+        oldest.map(|since| since + self.wait)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing that holds the lock can leave it half done.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Points of which there is one record each.
+fn points(records: &[Record]) -> Vec<Point<'_>> {
+    records.iter().map(|record| Point::half(Cow::Borrowed(record))).collect()
+}
