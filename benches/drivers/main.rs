@@ -11,6 +11,7 @@ mod write;
 use osprofiler_benches::{Bench, Group, run};
 
 const GROUPS: &[Group] = &[
+    ("clickhouse", |bench| race(bench, &CLICKHOUSE)),
     ("elasticsearch", |bench| race(bench, &ELASTICSEARCH)),
     ("redis", |bench| race(bench, &REDIS)),
     ("mariadb", |bench| race(bench, &MARIADB)),
@@ -34,6 +35,24 @@ struct BackEnd {
 
 /// From a connection string and the id of a trace to two command lines.
 type RawRead = fn(&str, &str) -> [Vec<String>; 2];
+
+/// The existing library does not know it.
+const CLICKHOUSE: BackEnd = BackEnd {
+    server: "clickhouse",
+    url: "clickhouse",
+    upstream: None,
+    write_bar: ("write_clickhouse", 1.0 / 10.0),
+    raw_read: Some(|url, base_id| {
+        let (host, database) = url["clickhouse://".len()..].split_once('/').expect("a database");
+        let place = format!("http://{host}/?database={database}");
+        let client = |statement: &str| {
+            words(&["curl", "--silent", "--fail", &place, "--data-binary", statement]).collect()
+        };
+        let read = format!("SELECT record FROM osprofiler_records WHERE base_id = '{base_id}'");
+        [client(&read), client("SELECT 1")]
+    }),
+    read_bar: "read_clickhouse",
+};
 
 const ELASTICSEARCH: BackEnd = BackEnd {
     server: "elasticsearch",
