@@ -125,24 +125,22 @@ fn add_auth(commands: &mut Commands, Credentials { user, password }: &Credential
 /// The error of a server that does not answer, or is something else.
 fn unreachable(what: &str, place: &str, timeout: Duration, cause: io::Error) -> Error {
     if let Some(distrust) = tls::distrust(&cause) {
-        let message = format!(
-            "cannot {what} {place}: it is not trusted: {distrust}; name its authority with `ca=PATH`"
-        );
-        return Error::new(ErrorKind::Denied, message).with_source(cause);
+        let hint = "name its authority with `ca=PATH`";
+        let message = format!("cannot {what} {place}: it is not trusted: {distrust}; {hint}");
+        return Error::new(ErrorKind::Denied, message);
     }
-    let (kind, reason) = match cause.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => (
-            ErrorKind::Unavailable,
-            format!("no answer within {} s; try again", timeout.as_secs_f64()),
-        ),
-        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-            (ErrorKind::Storage, format!("{cause}; check scheme, host and port"))
+    let (kind, hint) = match cause.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            let message = format!("no answer within {} s; try again", timeout.as_secs_f64());
+            return Error::new(ErrorKind::Unavailable, format!("cannot {what} {place}: {message}"));
         }
-        io::ErrorKind::NotFound => (ErrorKind::Unavailable, "there is no such socket".to_owned()),
-        io::ErrorKind::PermissionDenied => (ErrorKind::Denied, cause.to_string()),
-        _ => (ErrorKind::Unavailable, cause.to_string()),
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+            (ErrorKind::Storage, "; check scheme, host and port")
+        }
+        io::ErrorKind::PermissionDenied => (ErrorKind::Denied, "; check who may use the socket"),
+        _ => (ErrorKind::Unavailable, ""),
     };
-    Error::new(kind, format!("cannot {what} {place}: {reason}")).with_source(cause)
+    Error::new(kind, format!("cannot {what} {place}{hint}")).with_source(cause)
 }
 
 impl Stream {
