@@ -3,8 +3,8 @@
 
 python=$cache/messaging-python
 packages="osprofiler==4.4.0 oslo.messaging==18.3.1"
-# Each use has the queue of the same name to itself.
-vhosts="/ suite durable interop-read interop-write compare"
+# Each has a queue `profiler.info` of its own.
+vhosts="suite outage python free"
 
 install() {
     need rabbitmq-server rabbitmq-server
@@ -41,10 +41,10 @@ start() {
     wait_for 60 answers "$amqp"
     local vhost
     for vhost in $vhosts; do
-        tell_url "${vhost/#\//root}" "rabbit://openstack:hush@127.0.0.1:$amqp/${vhost/#\//%2F}"
+        tell_url "$vhost" "rabbit://openstack:hush@127.0.0.1:$amqp/$vhost"
     done
-    tell_url tls "rabbit://openstack:hush@localhost:$tls/suite?ssl=true&ca=$state/ca.pem"
-    tell_url python "$python/bin/python"
+    tell_url tls "rabbit://openstack:hush@localhost:$tls/free?ssl=true&ca=$state/ca.pem"
+    tell_url python-interpreter "$python/bin/python"
 }
 
 # A server that lets one in knows its users and virtual hosts: they come before it listens.
