@@ -21,6 +21,8 @@ use crate::{Error, ErrorKind};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long to wait for an answer, unless the option `timeout` says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long to wait for a goodbye.
+const CLOSES_WITHIN: Duration = Duration::from_secs(1);
 /// How often each side shows that it is there, in seconds, unless the option `heartbeat` says otherwise.
 const HEARTBEAT: u16 = 60;
 
@@ -183,6 +185,12 @@ fn kind_of(id: u16, said: &str) -> (ErrorKind, &'static str) {
         320 | 405 | 506 | 541 => (ErrorKind::Unavailable, ""),
         _ => (ErrorKind::Storage, ""),
     }
+}
+
+/// Says goodbye, so that the broker need not complain of a client that is gone.
+pub(super) async fn close(connection: Connection) {
+    // If it is gone already, so much the better.
+    let _ = timeout(CLOSES_WITHIN, connection.close(200, "OK".into())).await;
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use lapin::Connection;
 use osprofiler_wire::{Id, RecordView};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
-use super::bus::Bus;
+use super::bus::{Bus, close};
 use super::hold::Hold;
 use super::notification::{Content, Needle, Visit, look_into};
 use super::settings::Settings;
@@ -14,8 +14,6 @@ use crate::{ConnectionString, Error, ListQuery, Options, Reader, Summarizer, Tra
 
 /// How long to wait for the end of a trace that goes on and on.
 const LONGEST: Duration = Duration::from_secs(600);
-/// How long to wait for a goodbye.
-const CLOSES_WITHIN: Duration = Duration::from_secs(1);
 
 pub(super) struct MessagingReader {
     bus: Bus,
@@ -68,17 +66,19 @@ impl MessagingReader {
         look: &mut (dyn FnMut(&[u8]) -> Content + Send),
     ) -> Result<(), Error> {
         let mut hold = self.bus.in_time(Hold::of(&self.bus, &self.topology, connection)).await?;
-        let mut seen = 0;
         let mut last = Instant::now();
         let end = last + LONGEST;
-        while seen < hold.waiting || !idle.is_zero() {
-            let more = if seen < hold.waiting {
+        let waits = !idle.is_zero();
+        if waits && !hold.goes_on() {
+            hold.settle(idle, end).await?;
+        }
+        while hold.has_more() || waits && hold.goes_on() {
+            let more = if hold.has_more() {
                 self.bus.in_time(hold.next()).await.map(Some)
             } else {
                 timeout_at(end.min(last + idle), hold.next()).await.ok().transpose()
             };
             let Some(delivery) = more? else { break };
-            seen += 1;
             if look(&delivery.data) == Content::Wanted {
                 last = Instant::now();
             }
@@ -86,12 +86,6 @@ impl MessagingReader {
         }
         self.bus.in_time(hold.release()).await
     }
-}
-
-/// Says goodbye, so that the broker need not complain of a client that is gone.
-async fn close(connection: Connection) {
-    // If it is gone already, so much the better.
-    let _ = timeout(CLOSES_WITHIN, connection.close(200, "OK".into())).await;
 }
 
 impl Reader for MessagingReader {

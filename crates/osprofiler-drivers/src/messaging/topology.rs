@@ -110,26 +110,53 @@ impl Topology {
         Ok(channel.queue_declare((*self.queue).into(), options, arguments).await)
     }
 
-    /// Whether the queue, which is there, is a quorum queue. A broker tells only by what it refuses.
-    pub(super) async fn has_quorum(
+    /// What the queue, which is there, is. A broker tells only by what it objects to.
+    pub(super) async fn kind(&self, bus: &Bus, connection: &Connection) -> Result<Kind, Error> {
+        let transient = QueueDeclareOptions::default();
+        let durable = QueueDeclareOptions { durable: true, ..transient };
+        let mut objection =
+            self.objection(bus, connection, transient, FieldTable::default()).await?;
+        let is_durable = objection.as_ref().is_some_and(|said| said.contains("'durable'"));
+        if is_durable {
+            objection = self.objection(bus, connection, durable, quorum()).await?;
+        }
+        let is_about = |what| objection.as_ref().is_some_and(|said| said.contains(what));
+        Ok(if is_about("'auto_delete'") {
+            Kind::AutoDelete
+        } else if is_durable && !is_about("'x-queue-type'") {
+            Kind::Quorum
+        } else {
+            Kind::Classic
+        })
+    }
+
+    /// What the broker has against declaring the queue, which is there, in this way.
+    async fn objection(
         &self,
         bus: &Bus,
         connection: &Connection,
-    ) -> Result<bool, Error> {
+        options: QueueDeclareOptions,
+        arguments: FieldTable,
+    ) -> Result<Option<String>, Error> {
         let channel = bus.channel(connection).await?;
-        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-        match channel.queue_declare((*self.queue).into(), options, quorum()).await {
-            Ok(_) => Ok(true),
+        match channel.queue_declare((*self.queue).into(), options, arguments).await {
+            Ok(_) => Ok(None),
             Err(cause) => match refusal(&cause) {
-                // If the type is right, it is another argument that is not.
-                Some((PRECONDITION_FAILED, said)) => {
-                    let others = ["'x-queue-type'", "'durable'", "'auto_delete'"];
-                    Ok(!others.iter().any(|other| said.contains(other)))
-                }
+                Some((PRECONDITION_FAILED, said)) => Ok(Some(said.to_owned())),
                 _ => Err(bus.error(&format!("read queue `{}` of", self.queue), cause)),
             },
         }
     }
+}
+
+/// What matters of a queue to those who look into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Classic,
+    /// It is deleted, and all that is in it, when its last consumer leaves.
+    AutoDelete,
+    /// It counts how often a message came back.
+    Quorum,
 }
 
 fn quorum() -> FieldTable {

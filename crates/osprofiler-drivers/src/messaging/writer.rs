@@ -2,7 +2,7 @@ use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection};
 use osprofiler_wire::{Id, Record};
 
-use super::bus::Bus;
+use super::bus::{Bus, close};
 use super::notification::Composer;
 use super::publisher::Publisher;
 use super::settings::Settings;
@@ -81,5 +81,17 @@ impl Writer for MessagingWriter {
             ErrorKind::Unsupported,
             "a message queue cannot remove a trace; its records go when somebody takes them",
         ))
+    }
+}
+
+impl Drop for MessagingWriter {
+    fn drop(&mut self) {
+        if let Some(link) = self.link.take() {
+            // Without a thread to do it on, the connection just ends.
+            let _ = block_on(async {
+                close(link.connection).await;
+                Ok(())
+            });
+        }
     }
 }

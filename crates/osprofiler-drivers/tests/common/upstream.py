@@ -35,7 +35,8 @@ def put(*paths):
 
 
 def trace(base_id):
-    notifier.set(notifier.create(connection, project="nova", service="api", conf=cfg.CONF))
+    made = notifier.create(connection, project="nova", service="api", conf=cfg.CONF, **options)
+    notifier.set(made)
     profiler.init("SECRET_KEY", base_id=base_id)
     request = {"path": "/v2.1/servers", "query": "", "method": "POST", "scheme": "http"}
     with profiler.Trace("wsgi", info={"request": request}):
