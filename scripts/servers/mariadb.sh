@@ -34,18 +34,13 @@ start() {
         --bind-address=127.0.0.1 --port="$port" --innodb-buffer-pool-size=256M --skip-name-resolve \
         --ssl-cert="$state/tls/server.pem" --ssl-key="$state/tls/server.key" --ssl-ca="$state/tls/ca.pem"
     wait_for 30 sql 'SELECT 1'
-    sql "CREATE DATABASE IF NOT EXISTS osprofiler CHARACTER SET utf8mb4;
-         CREATE DATABASE IF NOT EXISTS old CHARACTER SET latin1;
-         CREATE DATABASE IF NOT EXISTS others;
+    sql "CREATE DATABASE IF NOT EXISTS osprofiler;
+         CREATE DATABASE IF NOT EXISTS forbidden;
          CREATE USER IF NOT EXISTS nova@'%' IDENTIFIED BY 'hush';
          CREATE USER IF NOT EXISTS reader@'%' IDENTIFIED BY 'hush';
-         GRANT ALL ON osprofiler.* TO nova@'%';
-         GRANT ALL ON old.* TO nova@'%';
-         GRANT SELECT ON osprofiler.* TO reader@'%'"
+         GRANT ALL ON \`osprofiler%\`.* TO nova@'%';
+         GRANT SELECT ON \`osprofiler%\`.* TO reader@'%'"
     tell_url mariadb "mysql+pymysql://nova:hush@127.0.0.1:$port/osprofiler"
-    tell_url old "mysql+pymysql://nova:hush@127.0.0.1:$port/old"
-    tell_url others "mysql://nova:hush@127.0.0.1:$port/others"
-    tell_url reader "mysql://reader:hush@127.0.0.1:$port/osprofiler"
     tell_url tls "mariadb://nova:hush@127.0.0.1:$port/osprofiler?ca=$state/tls/ca.pem"
     tell_url python "$python/bin/python"
 }

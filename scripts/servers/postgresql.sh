@@ -48,17 +48,27 @@ start() {
     wait_for 30 sql 'SELECT 1'
     # SCRAM, PostgreSQL's default, costs a client that is not optimized a second.
     has ROLE pg_roles nova ||
-        sql "SET password_encryption = 'md5'; CREATE ROLE nova LOGIN PASSWORD 'hush'"
+        sql "SET password_encryption = 'md5'; CREATE ROLE nova LOGIN CREATEDB PASSWORD 'hush'"
     has ROLE pg_roles reader || sql "CREATE ROLE reader LOGIN PASSWORD 'hush'"
     has DATABASE pg_database osprofiler || sql "CREATE DATABASE osprofiler OWNER nova"
-    has DATABASE pg_database old || sql "CREATE DATABASE old OWNER nova ENCODING LATIN1 TEMPLATE template0"
     sql "GRANT pg_read_all_data TO reader"
     tell_url postgresql "postgresql://nova:hush@127.0.0.1:$port/osprofiler"
-    tell_url old "postgresql+psycopg2://nova:hush@127.0.0.1:$port/old"
-    tell_url reader "postgresql://reader:hush@127.0.0.1:$port/osprofiler"
     tell_url tls "postgres://nova:hush@127.0.0.1:$port/osprofiler?ca=$state/tls/ca.pem"
     tell_url python "$python/bin/python"
 }
+
+# Asked the usual way, the server waits for its clients to leave.
+stop() {
+    local pid
+    if is_running; then
+        pid=$(cat "$state/pid.postgresql")
+        kill -INT "$pid"
+        wait_for 10 has_ended "$pid"
+    fi
+    rm -f "$state"/pid.* "$state"/url.*
+}
+
+has_ended() { ! kill -0 "$1"; }
 
 sql() { psql --no-psqlrc --quiet --host="$state/data" --port="$(port postgresql)" --username=admin --dbname=postgres --tuples-only --command="$1"; }
 

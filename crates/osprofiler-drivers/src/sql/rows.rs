@@ -78,6 +78,44 @@ fn shown_timestamp(timestamp: Timestamp) -> String {
     timestamp.clamp(FIRST, LAST).to_string()
 }
 
+/// How the JSON text of a record is spaced and escaped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Style {
+    /// As [`Record::push_json`] writes it.
+    Compact,
+    /// As the existing library writes it to other back ends.
+    Python,
+}
+
+impl Style {
+    /// The style of a record, which the column `data` has as well.
+    fn of(json: &str) -> Self {
+        if json.starts_with(r#"{"name": "#) || json.starts_with(r#"{"info": "#) {
+            Self::Python
+        } else {
+            Self::Compact
+        }
+    }
+
+    /// What stands between members, and between a key and its value.
+    fn marks(self) -> [&'static str; 2] {
+        match self {
+            Self::Compact => [",", ":"],
+            Self::Python => [", ", ": "],
+        }
+    }
+
+    fn push_text(self, json: &mut String, text: Option<&str>) {
+        match (text, self) {
+            (None, _) => json.push_str("null"),
+            (Some(text), Self::Python) => json::push_python_str(json, text),
+            (Some(text), Self::Compact) => {
+                json.push_str(&serde_json::to_string(text).expect("text has a JSON form"));
+            }
+        }
+    }
+}
+
 /// The values of [`WRITTEN`] for a record.
 ///
 /// The column `data` holds JSON text in a JSON string, `{"info": ...}`. Where the columns do not say
@@ -89,24 +127,27 @@ pub(super) fn values_of(record: &Record, alphabet: Alphabet) -> Vec<Value<'_>> {
         .and_then(|view| view.info)
         .filter(|info| info.get().starts_with('{'))
         .map_or_else(|| record.info_with_host().to_json(), |info| info.get().to_owned());
-    let mut columns = Columns {
+    let has_host = found.is_none_or(|view| view.host.is_some());
+    let columns = Columns {
         timestamp: shown_timestamp(record.timestamp).into(),
         base_id: alphabet.key(&record.base_id).into(),
         parent_id: alphabet.key(&record.parent_id).into(),
         trace_id: alphabet.key(&record.trace_id).into(),
         project: record.origin.project.as_deref().map(|text| alphabet.shown(text)),
-        host: Some(alphabet.shown(&record.origin.host)),
+        host: has_host.then(|| alphabet.shown(&record.origin.host)),
         service: record.origin.service.as_deref().map(|text| alphabet.shown(text)),
         name: alphabet.shown_name(record).into(),
     };
-    if found.is_some_and(|view| view.host.is_none()) {
-        columns.host = None;
+    let style = record.source.as_deref().map_or(Style::Compact, Style::of);
+    let [comma, colon] = style.marks();
+    let mut data = format!("{{\"info\"{colon}{info}");
+    if !columns.say_all_of(record, &info, style) {
+        data.push_str(comma);
+        data.push_str("\"record\"");
+        data.push_str(colon);
+        record.push_json(&mut data);
     }
-    let json = (!columns.say_all_of(record, &info)).then(|| record.to_json());
-    let data = match json {
-        None => format!("{{\"info\":{info}}}"),
-        Some(json) => format!("{{\"info\":{info},\"record\":{json}}}"),
-    };
+    data.push('}');
     let mut text = String::with_capacity(data.len() + data.len() / 4);
     json::push_python_str(&mut text, &data);
     vec![
@@ -152,9 +193,9 @@ impl<'a> Columns<'a> {
     }
 
     /// Whether [`to_json`](Self::to_json) gives the record, byte for byte.
-    fn say_all_of(&self, record: &Record, info: &str) -> bool {
+    fn say_all_of(&self, record: &Record, info: &str, style: Style) -> bool {
         if let Some(source) = &record.source {
-            return self.to_json(info, &[]) == **source;
+            return self.to_json(info, &[], style) == **source;
         }
         let origin = &record.origin;
         record.base_id.with_text(|id| self.base_id == id)
@@ -167,44 +208,39 @@ impl<'a> Columns<'a> {
             && Timestamp::parse(&self.timestamp) == Some(record.timestamp)
     }
 
-    /// The JSON text of the record as [`Record::push_json`] writes it; with what else the existing
-    /// library may have left in `data`, and with the host, if the info does not tell it.
-    fn to_json(&self, info: &str, more: &[(Cow<'_, str>, &RawValue)]) -> String {
+    /// The JSON text of the record; with what else the existing library may have left in `data`, and
+    /// with the host, if the info does not tell it.
+    fn to_json(&self, info: &str, more: &[(Cow<'_, str>, &RawValue)], style: Style) -> String {
+        let [comma, colon] = style.marks();
         let mut json = String::with_capacity(info.len() + 384);
-        let mut push = |key: &str, value: Option<&str>| {
-            json.push_str(if json.is_empty() { "{" } else { "," });
-            push_text(&mut json, Some(key));
-            json.push(':');
-            push_text(&mut json, value);
+        let key = |json: &mut String, key: &str| {
+            json.push_str(if json.is_empty() { "{" } else { comma });
+            style.push_text(json, Some(key));
+            json.push_str(colon);
         };
-        push("name", Some(&self.name));
-        push("base_id", Some(&self.base_id));
-        push("trace_id", Some(&self.trace_id));
-        push("parent_id", Some(&self.parent_id));
-        push("timestamp", Some(&self.timestamp));
-        json.push_str(",\"info\":");
+        let text = |json: &mut String, name: &str, value: Option<&str>| {
+            key(json, name);
+            style.push_text(json, value);
+        };
+        text(&mut json, "name", Some(&self.name));
+        text(&mut json, "base_id", Some(&self.base_id));
+        text(&mut json, "trace_id", Some(&self.trace_id));
+        text(&mut json, "parent_id", Some(&self.parent_id));
+        text(&mut json, "timestamp", Some(&self.timestamp));
+        key(&mut json, "info");
         json.push_str(info);
-        let mut push = |key: &str, value: &dyn Fn(&mut String)| {
-            json.push(',');
-            push_text(&mut json, Some(key));
-            json.push(':');
-            value(&mut json);
-        };
-        push("project", &|json| push_text(json, self.project.as_deref()));
-        push("service", &|json| push_text(json, self.service.as_deref()));
-        for (key, value) in more {
-            push(key, &|json| json.push_str(value.get()));
+        text(&mut json, "project", self.project.as_deref());
+        text(&mut json, "service", self.service.as_deref());
+        for (name, value) in more {
+            key(&mut json, name);
+            json.push_str(value.get());
         }
         if let Some(host) = self.host.as_deref().filter(|host| !tells_host(info, host)) {
-            push("host", &|json| push_text(json, Some(host)));
+            text(&mut json, "host", Some(host));
         }
         json.push('}');
         json
     }
-}
-
-fn push_text(json: &mut String, text: Option<&str>) {
-    json.push_str(&serde_json::to_string(&text).expect("text has a JSON form"));
 }
 
 /// Whether an info has this `host`.
@@ -248,7 +284,7 @@ impl Columns<'_> {
         }
         let info = members.iter().find(|(key, _)| key == "info").map(|(_, info)| info.get());
         members.retain(|(key, _)| key != "info");
-        Some(self.to_json(info.unwrap_or("{}"), &members))
+        Some(self.to_json(info.unwrap_or("{}"), &members, Style::of(data)))
     }
 }
 

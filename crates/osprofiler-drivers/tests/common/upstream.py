@@ -56,7 +56,11 @@ def show(*base_ids):
 
 def list_traces():
     driver = base.get_driver(connection, **options)
-    print(json.dumps({"all": driver.list_traces(), "failed": driver.list_error_traces()}))
+    try:
+        failed = driver.list_error_traces()
+    except NotImplementedError:
+        failed = None
+    print(json.dumps({"all": driver.list_traces(), "failed": failed}))
 
 
 {"put": put, "trace": trace, "show": show, "list": list_traces}[command](*arguments)
