@@ -17,6 +17,7 @@
 //! | `sqlite://PATH` | `sqlite` | one file, many processes; [without a path](default_connection_string) the user's own |
 //! | `file://PATH` | `file` | records as JSON lines |
 //! | `rabbit://HOST/VHOST`, `messaging://` | `messaging` | notifications on RabbitMQ, as OpenStack's services send them |
+//! | `mysql://HOST/DATABASE`, `postgresql://HOST/DATABASE` | `sql` | a MySQL, a MariaDB or a PostgreSQL |
 //! | `redis://HOST:PORT/DB` | `redis` | Redis or Valkey: one server, with Sentinels, or a cluster |
 //! | `memory://NAME` | `memory` | a store of this process, for tests |
 //!

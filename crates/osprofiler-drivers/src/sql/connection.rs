@@ -13,6 +13,8 @@ use super::options::{Options, ServerOptions};
 use crate::runtime::block_on;
 use crate::{ConnectionString, Error, ErrorKind};
 
+/// Bytes of values that are sent at a time, if there are several rows. Every server takes as many.
+const MAX_LEN: usize = 512 << 10;
 /// How long a server is given to say goodbye.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -110,12 +112,11 @@ fn kind_of(cause: &sqlx::Error) -> (ErrorKind, &'static str) {
                 Some(number) => mysql_kind(number),
                 None => postgres_kind(cause.code().as_deref().unwrap_or_default()),
             };
-            let hint = match kind {
-                ErrorKind::Denied => "; check user, password and rights",
-                ErrorKind::NotFound => "; create it first",
-                _ => "",
-            };
-            (kind, hint)
+            match kind {
+                ErrorKind::Denied => (kind, "; check user, password and rights"),
+                ErrorKind::NotFound => (kind, "; create it first"),
+                kind => (kind, ""),
+            }
         }
         sqlx::Error::Tls(_) => (ErrorKind::ConnectionString, TRUST),
         sqlx::Error::Io(cause) if cause.kind() == std::io::ErrorKind::InvalidData => {
@@ -137,6 +138,8 @@ fn mysql_kind(number: u16) -> ErrorKind {
         1040 | 1053 | 1077 | 1203 | 1205 | 1213 | 1226 | 1290 | 1836 | 1927 => {
             ErrorKind::Unavailable
         }
+        // A table or a column is gone; a writer that is opened anew makes it.
+        1054 | 1146 => ErrorKind::Unavailable,
         _ => ErrorKind::Storage,
     }
 }
@@ -147,6 +150,8 @@ fn postgres_kind(code: &str) -> ErrorKind {
         "42501" => ErrorKind::Denied,
         "3D000" => ErrorKind::NotFound,
         "25006" | "55P03" | "57014" => ErrorKind::Unavailable,
+        // A table or a column is gone; a writer that is opened anew makes it.
+        "42P01" | "42703" => ErrorKind::Unavailable,
         _ => match code.get(..2) {
             Some("28") => ErrorKind::Denied,
             // Connections, rolled back for others, resources, an operator's hand, the system.
@@ -346,18 +351,16 @@ impl Connection {
         Ok(found)
     }
 
-    /// Executes `INSERT INTO table (columns) VALUES ... end`, for many rows at a time: as many as have
-    /// no more than `max_len` bytes.
+    /// Executes `INSERT INTO table (columns) VALUES ... end`, for many rows at a time.
     pub(super) async fn insert(
         &mut self,
         into: &str,
         rows: &[Vec<Value<'_>>],
         end: &str,
-        max_len: usize,
     ) -> sqlx::Result<()> {
         let mut left = rows;
         while let Some(row) = left.first() {
-            let (some, rest) = left.split_at(shape(fitting(left, max_len)));
+            let (some, rest) = left.split_at(shape(fitting(left)));
             left = rest;
             let tuple = format!("({})", marks(row.len()));
             let sql = format!("INSERT INTO {into} VALUES {} {end}", repeated(&tuple, some.len()));
@@ -373,17 +376,16 @@ impl Connection {
         into: &str,
         types: &[&str],
         rows: &[Vec<Value<'_>>],
-        max_len: usize,
     ) -> sqlx::Result<()> {
         let Self::Postgres(connection) = self else {
-            return self.insert(into, rows, "", max_len).await;
+            return self.insert(into, rows, "").await;
         };
         let arrays: Vec<String> = types.iter().map(|name| format!("?::{name}[]")).collect();
         let sql = format!("INSERT INTO {into} SELECT * FROM unnest({})", arrays.join(", "));
         let sql = numbered(&sql);
         let mut left = rows;
         while !left.is_empty() {
-            let (some, rest) = left.split_at(fitting(left, max_len));
+            let (some, rest) = left.split_at(fitting(left));
             left = rest;
             let mut query = sqlx::query(AssertSqlSafe(sql.clone()));
             for column in 0..types.len() {
@@ -404,12 +406,12 @@ pub(super) fn len_of(row: &[Value<'_>]) -> usize {
     row.iter().map(|value| value.len() + 9).sum()
 }
 
-/// How many of the rows have no more than so many bytes; one at least.
-fn fitting(rows: &[Vec<Value<'_>>], max_len: usize) -> usize {
+/// How many of the rows to send at a time; one at least.
+fn fitting(rows: &[Vec<Value<'_>>]) -> usize {
     let mut len = 0;
     let fitting = rows.iter().take_while(|row| {
         len += len_of(row);
-        len <= max_len
+        len <= MAX_LEN
     });
     fitting.count().max(1)
 }

@@ -14,10 +14,8 @@ pub(super) struct Tables {
     pub(super) has_summaries: bool,
     /// Whether the columns of `data` hold any character; else those of ASCII are sure.
     pub(super) is_unicode: bool,
-    /// Bytes that a statement may have.
+    /// Bytes that the values of a statement may have.
     pub(super) max_len: usize,
-    /// Whether the server refuses what is longer.
-    pub(super) is_bounded: bool,
 }
 
 /// What a statement may have besides its values.
@@ -31,23 +29,22 @@ impl Tables {
     /// Looks for the tables.
     pub(super) async fn find(connection: &mut Connection) -> sqlx::Result<Self> {
         let columns = connection.dialect(
-            "SELECT table_name, column_name, character_set_name FROM information_schema.columns
+            "SELECT table_name, column_name, character_set_name, @@max_allowed_packet
+             FROM information_schema.columns
              WHERE table_schema = DATABASE() AND table_name IN ('data', 'osprofiler_trace')",
-            "SELECT relname::text, attname::text, current_setting('server_encoding')
+            "SELECT relname::text, attname::text, current_setting('server_encoding'), 1 << 30
              FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
              WHERE attrelid IN (to_regclass('data'), to_regclass('osprofiler_trace'))
                  AND attnum > 0 AND NOT attisdropped",
         );
-        let mut tables = Self {
-            max_len: max_len(connection).await?,
-            is_bounded: matches!(connection, Connection::MySql(_)),
-            ..Self::default()
-        };
+        let mut tables = Self::default();
         for row in connection.fetch(columns, &[]).await? {
             match (row.text(0)?, row.text(1)?) {
                 (Some("data"), Some("base_id")) => {
                     tables.has_data = true;
                     tables.is_unicode = matches!(row.text(2)?, Some("utf8mb4" | "UTF8"));
+                    let max_len = usize::try_from(row.number(3)?).unwrap_or(usize::MAX);
+                    tables.max_len = max_len.saturating_sub(STATEMENT_LEN);
                 }
                 (Some("data"), Some("summarized")) => tables.has_mark = true,
                 (Some("osprofiler_trace"), _) => tables.has_summaries = true,
@@ -100,15 +97,6 @@ impl Tables {
         let message = format!("there is no table `data` in `{place}`; trace something first");
         Err(Error::new(ErrorKind::NotFound, message))
     }
-}
-
-async fn max_len(connection: &mut Connection) -> sqlx::Result<usize> {
-    // PostgreSQL takes a gigabyte; less at a time saves memory.
-    let sql = connection
-        .dialect("SELECT CAST(@@max_allowed_packet AS SIGNED)", "SELECT CAST(8388608 AS BIGINT)");
-    let rows = connection.fetch(sql, &[]).await?;
-    let max_len = rows.first().map_or(Ok(0), |row| row.number(0))?;
-    Ok(usize::try_from(max_len).unwrap_or(usize::MAX).saturating_sub(STATEMENT_LEN))
 }
 
 async fn lock(connection: &mut Connection) -> sqlx::Result<()> {

@@ -25,6 +25,13 @@ pub(super) struct Summary {
     pub(super) tally: Tally,
 }
 
+impl Summary {
+    /// What a batch says of a trace.
+    pub(super) fn new(base_id: Id, tally: Tally, alphabet: Alphabet) -> Self {
+        Self { key: alphabet.key(&base_id), base_id, tally }
+    }
+}
+
 /// What tells of the root, as JSON.
 #[derive(Serialize, Deserialize)]
 struct RootFields {
@@ -44,10 +51,9 @@ pub(super) async fn insert(
     connection: &mut Connection,
     summaries: &[Summary],
     batch: i64,
-    max_len: usize,
 ) -> sqlx::Result<Vec<Summary>> {
     let lock = connection.dialect(MYSQL_LOCK, POSTGRES_LOCK);
-    put(connection, summaries, batch, lock, max_len).await?;
+    put(connection, summaries, batch, lock).await?;
     let keys: Vec<&str> = summaries.iter().map(|summary| summary.key.as_str()).collect();
     let sql = format!("SELECT {COLUMNS} FROM osprofiler_trace WHERE base_id");
     let mut found = Vec::new();
@@ -64,7 +70,6 @@ pub(super) async fn replace(
     connection: &mut Connection,
     summaries: &[Summary],
     batch: i64,
-    max_len: usize,
 ) -> sqlx::Result<()> {
     let columns = COLUMNS.split(", ").skip(2);
     let set: Vec<String> = match connection {
@@ -75,7 +80,7 @@ pub(super) async fn replace(
     };
     let begin =
         connection.dialect("ON DUPLICATE KEY UPDATE", "ON CONFLICT (base_id) DO UPDATE SET");
-    put(connection, summaries, batch, &format!("{begin} {}", set.join(", ")), max_len).await
+    put(connection, summaries, batch, &format!("{begin} {}", set.join(", "))).await
 }
 
 async fn put(
@@ -83,10 +88,9 @@ async fn put(
     summaries: &[Summary],
     batch: i64,
     or: &str,
-    max_len: usize,
 ) -> sqlx::Result<()> {
     let rows: Vec<_> = summaries.iter().map(|summary| values_of(summary, batch)).collect();
-    connection.insert(&format!("osprofiler_trace ({COLUMNS})"), &rows, or, max_len).await
+    connection.insert(&format!("osprofiler_trace ({COLUMNS})"), &rows, or).await
 }
 
 fn values_of(summary: &Summary, batch: i64) -> Vec<Value<'_>> {
@@ -166,7 +170,10 @@ pub(super) async fn list(
     query: &ListQuery,
     more: usize,
 ) -> sqlx::Result<Vec<Summary>> {
-    let mut sql = format!("SELECT {COLUMNS} FROM osprofiler_trace WHERE started_us >= ?");
+    // They are half of what a summary is, and wanted for one kind of question only.
+    let columns =
+        if query.asks_for_kinds() { COLUMNS } else { &COLUMNS.replace(" kinds,", " '[]',") };
+    let mut sql = format!("SELECT {columns} FROM osprofiler_trace WHERE started_us >= ?");
     let mut values: Vec<Value<'_>> =
         vec![query.since.map_or(i64::MIN, Timestamp::as_micros).into()];
     if let Some(until) = query.until {
@@ -195,13 +202,6 @@ pub(super) async fn list(
     let mut found = rows.iter().map(summary_of).collect::<sqlx::Result<Vec<_>>>()?;
     found.retain(|summary| query.matches_kinds(&summary.tally.kinds.0));
     Ok(found)
-}
-
-/// The summary of a trace.
-impl Summary {
-    pub(super) fn new(base_id: Id, tally: Tally, alphabet: Alphabet) -> Self {
-        Self { key: alphabet.key(&base_id), base_id, tally }
-    }
 }
 
 /// JSON in ASCII, which every column of text holds.

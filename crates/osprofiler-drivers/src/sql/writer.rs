@@ -37,13 +37,13 @@ impl SqlWriter {
         let rows: Vec<_> =
             records.iter().map(|record| rows::values_of(record, self.alphabet())).collect();
         let longest = rows.iter().map(|row| len_of(row)).max().unwrap_or(0);
-        if self.tables.is_bounded && longest > self.tables.max_len {
+        if longest > self.tables.max_len {
             let (place, most) = (self.server.place(), self.tables.max_len);
             return Err(Error::new(
                 ErrorKind::Storage,
                 format!(
-                    "a record of {longest} bytes is more than `{place}` takes in one statement, \
-                     {most}; raise its `max_allowed_packet`"
+                    "a record of {longest} bytes is more than `{place}` takes, {most}; MySQL and \
+                     MariaDB take as many as their `max_allowed_packet` says"
                 ),
             ));
         }
@@ -58,11 +58,10 @@ impl Writer for SqlWriter {
         }
         let rows = self.rows_of(records)?;
         let batch = Batch::of(records, self.alphabet());
-        let max_len = self.tables.max_len;
         let server = &mut self.server;
         block_on(async move {
             let mut connection = server.connect().await?;
-            server.answer("write to", batch.store(&mut connection, &rows, max_len)).await?;
+            server.answer("write to", batch.store(&mut connection, &rows)).await?;
             server.keep(connection);
             Ok(())
         })
@@ -129,15 +128,14 @@ impl<'r> Batch<'r> {
         &self,
         connection: &mut Connection,
         rows: &[Vec<Value<'_>>],
-        max_len: usize,
     ) -> sqlx::Result<()> {
         connection.run("BEGIN").await?;
-        let known = summaries::insert(connection, &self.summaries, self.number, max_len).await?;
+        let known = summaries::insert(connection, &self.summaries, self.number).await?;
         if !known.is_empty() {
             let merged = self.merge(connection, known).await?;
-            summaries::replace(connection, &merged, self.number, max_len).await?;
+            summaries::replace(connection, &merged, self.number).await?;
         }
-        connection.append(rows::WRITTEN, &rows::TYPES, rows, max_len).await?;
+        connection.append(rows::WRITTEN, &rows::TYPES, rows).await?;
         connection.run("COMMIT").await
     }
 
