@@ -4,7 +4,7 @@
 python=$cache/messaging-python
 packages="osprofiler==4.4.0 oslo.messaging==18.3.1"
 # Each has a queue `profiler.info` of its own.
-vhosts="suite outage python free"
+vhosts="suite outage python free ceilometer"
 
 install() {
     need rabbitmq-server rabbitmq-server
