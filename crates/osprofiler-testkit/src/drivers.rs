@@ -42,21 +42,39 @@ pub struct Outcome {
 /// string has no driver in this build.
 pub fn run(connection: &str) -> Outcome {
     let connection: ConnectionString = connection.parse().expect("a connection string");
-    let capabilities = Driver::of(&connection).expect("a driver of this build").capabilities;
+    run_cases(&Store::of(&connection, &|| writer_of(&connection)))
+}
+
+/// Opens the way by which records come to a back end; several threads may do it at once.
+pub type OpenWriter<'a> = &'a (dyn Fn() -> Box<dyn Writer> + Sync);
+
+/// Runs the suite against a back end that its driver can but read; `open_writer` opens the way by
+/// which records come there.
+///
+/// # Panics
+///
+/// As [`run`] does.
+pub fn run_reader(connection: &str, open_writer: OpenWriter<'_>) -> Outcome {
+    let connection: ConnectionString = connection.parse().expect("a connection string");
+    let mut store = Store::of(&connection, open_writer);
+    store.capabilities.write = true;
+    run_cases(&store)
+}
+
+fn run_cases(store: &Store<'_>) -> Outcome {
     let mut outcome = Outcome::default();
     let mut failed = Vec::new();
     for case in CASES {
-        if !(case.is_possible)(&capabilities) {
+        if !(case.is_possible)(&store.capabilities) {
             outcome.skipped.push(case.name);
             continue;
         }
-        let store = Store { connection: &connection, capabilities };
-        match catch_unwind(AssertUnwindSafe(|| (case.check)(&store))) {
+        match catch_unwind(AssertUnwindSafe(|| (case.check)(store))) {
             Ok(()) => outcome.passed.push(case.name),
             Err(_) => failed.push(case.name),
         }
     }
-    assert!(failed.is_empty(), "`{connection}` fails the suite in {failed:?}");
+    assert!(failed.is_empty(), "`{}` fails the suite in {failed:?}", store.connection);
     outcome
 }
 
@@ -117,11 +135,21 @@ const CASES: &[Case] = cases! {
 struct Store<'a> {
     connection: &'a ConnectionString,
     capabilities: Capabilities,
+    open_writer: OpenWriter<'a>,
 }
 
-impl Store<'_> {
+fn writer_of(connection: &ConnectionString) -> Box<dyn Writer> {
+    open_writer(connection, &Options::default()).expect("a writer opens")
+}
+
+impl<'a> Store<'a> {
+    fn of(connection: &'a ConnectionString, open_writer: OpenWriter<'a>) -> Self {
+        let capabilities = Driver::of(connection).expect("a driver of this build").capabilities;
+        Self { connection, capabilities, open_writer }
+    }
+
     fn writer(&self) -> Box<dyn Writer> {
-        open_writer(self.connection, &Options::default()).expect("a writer opens")
+        (self.open_writer)()
     }
 
     fn reader(&self) -> Box<dyn Reader> {
@@ -968,8 +996,9 @@ fn a_deleted_trace_may_be_written_again(store: &Store<'_>) {
 /// If it does not.
 pub fn outage(connection: &str, stop: impl FnOnce(), start: impl FnOnce()) {
     let connection: ConnectionString = connection.parse().expect("a connection string");
-    let capabilities = Driver::of(&connection).expect("a driver of this build").capabilities;
-    let store = Store { connection: &connection, capabilities };
+    let open_writer = || writer_of(&connection);
+    let store = Store::of(&connection, &open_writer);
+    let capabilities = store.capabilities;
     let base_id = fresh_id();
     let (before, lost, after) =
         (point(&base_id, NOON, 1), point(&base_id, NOON, 2), point(&base_id, NOON, 3));
