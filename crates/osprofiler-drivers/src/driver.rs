@@ -205,6 +205,8 @@ type Open<T> = fn(&ConnectionString, &Options) -> Result<Box<T>, Error>;
 #[must_use]
 pub fn drivers() -> &'static [Driver] {
     &[
+        #[cfg(feature = "ceilometer")]
+        crate::ceilometer::DRIVER,
         #[cfg(feature = "clickhouse")]
         crate::clickhouse::DRIVER,
         #[cfg(feature = "elasticsearch")]

@@ -35,7 +35,7 @@ pub enum ErrorKind {
 
 /// The schemes that there are, by the features that bring them.
 const FEATURES: [(&str, &[&str]); 13] = [
-    ("ceilometer", &["ceilometer", "ceilometer+https", "panko"]),
+    ("ceilometer", &["ceilometer", "ceilometer+https", "panko", "panko+https"]),
     ("clickhouse", &["clickhouse", "clickhouse+https"]),
     (
         "elasticsearch",

@@ -10,6 +10,7 @@
 //!
 //! | connection string | feature | what |
 //! |---|---|---|
+//! | `ceilometer://HOST` | `ceilometer` | the events of Ceilometer or Panko; read-only |
 //! | `clickhouse://HOST/DATABASE` | `clickhouse` | ClickHouse, for many records |
 //! | `elasticsearch://HOST`, `opensearch://HOST` | `elasticsearch` | Elasticsearch, OpenSearch |
 //! | `jaeger://HOST` | `jaeger` | Jaeger: reads its query API, writes OTLP |
@@ -45,6 +46,8 @@
 #[cfg(feature = "_address")]
 #[allow(dead_code, reason = "each driver uses some of it")]
 mod address;
+#[cfg(feature = "ceilometer")]
+mod ceilometer;
 #[cfg(feature = "clickhouse")]
 mod clickhouse;
 mod connection;

@@ -139,7 +139,7 @@ fn as_text<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok,
 /// assert_eq!(summary.root.request.as_deref(), Some("GET /v3"));
 /// # Ok::<(), osprofiler_wire::RecordError>(())
 /// ```
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Summarizer {
     traces: HashMap<Id, TraceSummarizer>,
 }
@@ -180,7 +180,7 @@ impl Summarizer {
 }
 
 /// Summarizes one trace, or the part of it that one batch holds.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct TraceSummarizer {
     /// What each record says of its point. Most traces are small: sorting them in the end costs
     /// less than looking each point up.
