@@ -1,6 +1,6 @@
 //! Lists of traces. The API finds traces by service and time only, and gives no more of them than
 //! asked for, in no promised order: so time is searched in windows, newest first, and a window that
-//! holds more than an answer does is halved.
+//! holds more than an answer does is parted in the middle of what the answer holds.
 
 use std::collections::HashSet;
 
@@ -92,14 +92,15 @@ impl Search<'_> {
     ) -> Result<(), Error> {
         let limit = if from < to { PAGE } else { INSTANT };
         let traces = self.api.search(service, from, to, limit)?;
-        let is_whole = traces.len() < limit || from >= to;
         traces.iter().for_each(|trace| self.add(trace, summarizer));
-        if is_whole {
+        if traces.len() < limit || from >= to {
             return Ok(());
         }
-        let middle = later(from, (to.as_micros() - from.as_micros()) / 2);
-        self.all(service, later(middle, 1), to, summarizer)?;
-        self.all(service, from, middle, summarizer)
+        let middle = middle(&traces, from, to);
+        let (older, newer) =
+            if middle > from { (later(middle, -1), middle) } else { (from, later(from, 1)) };
+        self.all(service, newer, to, summarizer)?;
+        self.all(service, from, older, summarizer)
     }
 
     fn add(&mut self, trace: &Trace, summarizer: &mut Summarizer) {
@@ -107,4 +108,15 @@ impl Search<'_> {
             records(trace, None).iter().for_each(|record| summarizer.add(record));
         }
     }
+}
+
+/// The instant within a window before which about half of the traces start there.
+fn middle(traces: &[Trace], from: Timestamp, to: Timestamp) -> Timestamp {
+    let within = |trace: &Trace| {
+        let starts = trace.spans.iter().map(|span| Timestamp::from_micros(span.start_time));
+        starts.filter(|at| (from..=to).contains(at)).min()
+    };
+    let mut starts: Vec<Timestamp> = traces.iter().filter_map(within).collect();
+    starts.sort_unstable();
+    starts.get(starts.len() / 2).copied().unwrap_or(from)
 }

@@ -29,7 +29,7 @@ use tonic::{Code, Status};
 use crate::address::{Address, Host, Secret};
 use crate::http::{self, Http};
 use crate::runtime::block_on;
-use crate::tls::Tls;
+use crate::tls::{self, Tls};
 use crate::{ConnectionString, Error, ErrorKind};
 
 const HTTP_PORT: u16 = 4318;
@@ -258,6 +258,11 @@ impl GrpcTransport {
 
     /// The error that a status is. The specification of OTLP says which may be retried.
     fn refusal(&self, status: Status) -> Error {
+        if let Some(distrust) = tls::distrust(&status) {
+            let hint = "name its authority with `ca=PATH`";
+            let message = format!("`{}` is not trusted: {distrust}; {hint}", self.place);
+            return Error::new(ErrorKind::Denied, message).with_source(status);
+        }
         let kind = match status.code() {
             Code::Unauthenticated | Code::PermissionDenied => ErrorKind::Denied,
             Code::Cancelled

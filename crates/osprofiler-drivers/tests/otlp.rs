@@ -1,0 +1,467 @@
+//! `otlp://` and its kin: what a real Jaeger shows of the spans, and what receivers may answer.
+
+#![cfg(feature = "jaeger")]
+
+mod common;
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::process::Command;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::services::url;
+use common::{read, reader, writer};
+use osprofiler_drivers::{ErrorKind, ListQuery, Options, open_writer};
+use osprofiler_testkit::drivers;
+use osprofiler_wire::{Id, Info, Origin, Phase, Record, Timestamp};
+use serde_json::Value;
+
+const NOON: i64 = 1_767_355_200_000_000;
+
+/// An id that no other test uses.
+fn fresh_id() -> Id {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    Id::from_random(now.as_nanos() << 32 ^ u128::from(std::process::id()))
+}
+
+fn record(base_id: &Id, parent_id: &Id, trace_id: &Id, phase: Phase, at: i64) -> Record {
+    Record {
+        name: "l3-agent-start".into(),
+        phase,
+        base_id: base_id.clone(),
+        parent_id: parent_id.clone(),
+        trace_id: trace_id.clone(),
+        timestamp: Timestamp::from_micros(NOON + at),
+        info: Info::new(),
+        origin: Arc::new(Origin {
+            project: Some("nova".into()),
+            service: Some("api".into()),
+            host: "ctl1".into(),
+        }),
+        source: None,
+    }
+}
+
+/// Start and stop of a point below another one.
+fn point(base_id: &Id, parent_id: &Id, start: Info, stop: Info, at: i64) -> [Record; 2] {
+    let trace_id = fresh_id();
+    let record =
+        |phase, info, at| Record { info, ..record(base_id, parent_id, &trace_id, phase, at) };
+    [record(Phase::Start, start, at), record(Phase::Stop, stop, at + 7)]
+}
+
+fn dictionary(key: &str, fields: &[(&str, &str)]) -> Info {
+    let fields = fields.iter().fold(Info::new(), |info, (key, value)| info.with(key, value));
+    Info::new().with_info(key, fields)
+}
+
+/// What Jaeger shows of a trace, by the names of the points, once there are so many spans.
+fn spans(base_id: &Id, expected: usize) -> Vec<Value> {
+    let query = url("jaeger", "jaeger").unwrap();
+    let place = query.strip_prefix("jaeger://").unwrap().split('?').next().unwrap();
+    let id = base_id.to_string().replace('-', "");
+    let deadline = Instant::now() + Duration::from_secs(15);
+    loop {
+        let asked = Command::new("curl")
+            .args(["--silent", &format!("http://{place}/api/traces/{id}?raw=true")])
+            .output()
+            .unwrap();
+        let answer: Value = serde_json::from_slice(&asked.stdout).unwrap();
+        let spans = answer["data"][0]["spans"].as_array().cloned().unwrap_or_default();
+        if spans.len() >= expected || Instant::now() > deadline {
+            assert_eq!(spans.len(), expected, "{answer}");
+            return spans;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn tag<'a>(tags: &'a Value, key: &str) -> &'a Value {
+    let found = tags.as_array().unwrap().iter().find(|tag| tag["key"] == key);
+    found.map_or(&Value::Null, |tag| &tag["value"])
+}
+
+/// A request that runs SQL, calls another service, and fails in a function.
+fn request(base_id: &Id) -> Vec<Record> {
+    let path = "/v2.1/servers/7d28af6a-79ae-40f3-8a56-2a6e1c8f1e0c/os-interface/42";
+    let served = dictionary(
+        "request",
+        &[("method", "PUT"), ("path", path), ("query", "a=1"), ("scheme", "http")],
+    );
+    let answered = Info::new().with_info("response", Info::new().with("status_code", &503));
+    let [mut start, mut stop] = point(base_id, base_id, served, answered, 0);
+    (start.name, stop.name) = ("wsgi".into(), "wsgi".into());
+    stop.timestamp = Timestamp::from_micros(NOON + 900);
+    let own = start.trace_id.clone();
+    let sql = dictionary("db", &[("statement", "(select 1"), ("params", "{}")]);
+    let call = dictionary(
+        "requests",
+        &[
+            ("method", "GET"),
+            ("hostname", "glance"),
+            ("path", "/v2"),
+            ("query", ""),
+            ("port", "9292"),
+            ("scheme", "https"),
+        ],
+    );
+    let missing = Info::new().with_info("requests", Info::new().with("status_code", &404));
+    let function = dictionary("function", &[("name", "nova.compute.boot"), ("args", "(1,)")]);
+    let failed = Info::new().with("etype", "KeyError").with("message", "'x'");
+    let mut records = vec![start];
+    records.extend(point(base_id, &own, sql, Info::new(), 10));
+    records.extend(point(base_id, &own, call, missing, 20));
+    records.extend(point(base_id, &own, function, failed, 30));
+    records.push(stop);
+    records
+}
+
+/// Name, kind, parent and whether it failed, of each span in the order of time.
+fn outline(spans: &[Value]) -> Vec<String> {
+    let mut spans: Vec<&Value> = spans.iter().collect();
+    spans.sort_by_key(|span| span["startTime"].as_i64());
+    let line = |span: &&Value| {
+        let parent = &span["references"][0]["spanID"];
+        let is_below_first = *parent == spans[0]["spanID"];
+        let error = if tag(&span["tags"], "error") == true { " failed" } else { "" };
+        let place = match parent {
+            Value::Null => "root",
+            _ if is_below_first => "below",
+            _ => "elsewhere",
+        };
+        format!(
+            "{} {} {place}{error}",
+            span["operationName"].as_str().unwrap(),
+            tag(&span["tags"], "span.kind").as_str().unwrap()
+        )
+    };
+    spans.iter().map(line).collect()
+}
+
+const OUTLINE: [&str; 4] = [
+    "PUT /v2.1/servers/{id}/os-interface/{id} server root failed",
+    "SELECT client below",
+    "GET glance client below failed",
+    "l3-agent-start internal below failed",
+];
+
+#[test]
+fn spans_are_what_users_of_opentelemetry_expect() {
+    for way in ["http", "grpc", "secure-http", "secure-grpc"] {
+        for options in ["", "compression=none"] {
+            let Some(way) = url("jaeger", way) else { return };
+            let mark = if way.contains('?') { "&" } else { "?" };
+            let base_id = fresh_id();
+            let records = request(&base_id);
+            writer(&format!("{way}{mark}{options}")).unwrap().write(&records).unwrap();
+            let spans = spans(&base_id, 4);
+            assert_eq!(outline(&spans), OUTLINE, "{way}");
+        }
+    }
+}
+
+#[test]
+fn spans_have_the_attributes_of_the_conventions() {
+    let Some(http) = url("jaeger", "http") else { return };
+    let base_id = fresh_id();
+    writer(&http).unwrap().write(&request(&base_id)).unwrap();
+    let mut spans = spans(&base_id, 4);
+    spans.sort_by_key(|span| span["startTime"].as_i64());
+    let expected = [
+        (0, "http.request.method", Value::from("PUT")),
+        (0, "url.query", "a=1".into()),
+        (0, "http.response.status_code", 503.into()),
+        (0, "osprofiler.name", "wsgi".into()),
+        (1, "db.query.text", "(select 1".into()),
+        (1, "db.operation.name", "SELECT".into()),
+        (2, "server.address", "glance".into()),
+        (2, "server.port", 9292.into()),
+        (2, "url.path", "/v2".into()),
+        (2, "url.query", Value::Null),
+        (2, "http.response.status_code", 404.into()),
+        (3, "code.function.name", "nova.compute.boot".into()),
+        (3, "error.type", "KeyError".into()),
+        (3, "otel.status_description", "'x'".into()),
+    ];
+    for (at, key, value) in expected {
+        assert_eq!(*tag(&spans[at]["tags"], key), value, "{key} of {}", spans[at]);
+    }
+    let exception = &spans[3]["logs"][0];
+    assert_eq!(tag(&exception["fields"], "exception.type"), "KeyError");
+    assert_eq!(tag(&exception["fields"], "exception.message"), "'x'");
+    assert_eq!(exception["timestamp"], NOON + 37);
+    assert_eq!(
+        (spans[0]["startTime"].as_i64(), spans[0]["duration"].as_i64()),
+        (Some(NOON), Some(900))
+    );
+}
+
+#[test]
+fn names_may_be_those_of_the_python_library() {
+    let Some(http) = url("jaeger", "http") else { return };
+    let base_id = fresh_id();
+    let connection = format!("{http}?names=python&prefix=region1");
+    writer(&connection).unwrap().write(&request(&base_id)).unwrap();
+    let mut names: Vec<_> =
+        spans(&base_id, 4).iter().map(|span| span["operationName"].to_string()).collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            r#""REQUESTS_GET_glance""#,
+            r#""SQL_SELECT""#,
+            r#""WSGI_PUT_/v2.1/servers/7d28af6a-79ae-40f3-8a56-2a6e1c8f1e0c/os-interface/42""#,
+            r#""l3-agent-start""#,
+        ]
+    );
+    let listed = Command::new("curl").args(["--silent", &services_page()]).output().unwrap();
+    let services = String::from_utf8(listed.stdout).unwrap();
+    assert!(services.contains(r#""region1-nova-api""#), "{services}");
+}
+
+fn services_page() -> String {
+    let query = url("jaeger", "jaeger").unwrap();
+    query.replace("jaeger://", "http://").replace('?', "/api/services?")
+}
+
+#[test]
+fn a_start_that_waits_goes_out_and_its_point_is_whole_in_the_end() {
+    let Some(jaeger) = url("jaeger", "jaeger") else { return };
+    let connection = format!("{jaeger}&wait=0.3");
+    let base_id = fresh_id();
+    let [start, stop] = point(&base_id, &base_id, Info::new().with("a", &1), Info::new(), 0);
+    let mut writer = writer(&connection).unwrap();
+    writer.write(std::slice::from_ref(&start)).unwrap();
+    let unfinished = spans(&base_id, 1).remove(0);
+    assert_eq!(tag(&unfinished["tags"], "osprofiler.phase"), "start");
+    assert_eq!(unfinished["duration"], 0);
+    let found = read(&mut *reader(&connection).unwrap(), &base_id.to_string()).unwrap();
+    assert_eq!(found, [start.to_json()]);
+    writer.write(std::slice::from_ref(&stop)).unwrap();
+    let both = spans(&base_id, 2);
+    assert_eq!(both[0]["spanID"], both[1]["spanID"]);
+    assert!(both.iter().any(|span| span["duration"] == 7), "{both:?}");
+    let found = read(&mut *reader(&connection).unwrap(), &base_id.to_string()).unwrap();
+    assert_eq!(found, [start.to_json(), stop.to_json()], "each record once");
+}
+
+#[test]
+fn a_start_that_went_out_long_ago_is_no_second_start() {
+    let Some(jaeger) = url("jaeger", "jaeger") else { return };
+    let connection = format!("{jaeger}&wait=0.1");
+    let base_id = fresh_id();
+    let [start, _] = point(&base_id, &base_id, Info::new(), Info::new(), 0);
+    let mut writer = writer(&connection).unwrap();
+    for _ in 0..3 {
+        writer.write(std::slice::from_ref(&start)).unwrap();
+        thread::sleep(Duration::from_millis(400));
+    }
+    drop(writer);
+    spans(&base_id, 1);
+}
+
+#[test]
+fn halves_meet_whoever_writes_them() {
+    let Some(jaeger) = url("jaeger", "jaeger") else { return };
+    let base_id = fresh_id();
+    let points: Vec<[Record; 2]> =
+        (0..100).map(|at| point(&base_id, &base_id, Info::new(), Info::new(), at)).collect();
+    let connection = format!("{jaeger}&wait=50");
+    let half = |at: usize| points.iter().map(|point| point[at].clone()).collect::<Vec<_>>();
+    let (starts, mut stops) = (half(0), half(1));
+    stops.reverse();
+    let mut writers = [writer(&connection).unwrap(), writer(&connection).unwrap()];
+    let [first, second] = &mut writers;
+    thread::scope(|scope| {
+        scope.spawn(|| starts.chunks(7).for_each(|batch| first.write(batch).unwrap()));
+        scope.spawn(|| stops.chunks(3).for_each(|batch| second.write(batch).unwrap()));
+    });
+    // Before either is closed: nothing waits any more.
+    let spans = spans(&base_id, 100);
+    assert!(spans.iter().all(|span| span["duration"] == 7));
+}
+
+#[test]
+fn a_large_batch_goes_in_requests_that_receivers_take() {
+    let Some(grpc) = url("jaeger", "grpc") else { return };
+    let base_id = fresh_id();
+    // 12 MB that no compression makes small, for a receiver that takes 4 MiB.
+    let mut noise = 1_u64;
+    let mut text = || -> String {
+        let mut next = || {
+            noise ^= noise << 13;
+            noise ^= noise >> 7;
+            noise ^= noise << 17;
+            char::from(b' ' + (noise % 95) as u8)
+        };
+        (0..1_000_000).map(|_| next()).collect()
+    };
+    let records: Vec<Record> = (0..12)
+        .flat_map(|at| {
+            point(&base_id, &base_id, Info::new().with("text", &text()), Info::new(), at)
+        })
+        .collect();
+    writer(&grpc).unwrap().write(&records).unwrap();
+    spans(&base_id, 12);
+}
+
+#[test]
+fn what_is_wrong_is_said_without_secrets() {
+    for way in ["secure-http", "secure-grpc", "secure-jaeger"] {
+        let Some(right) = url("jaeger", way) else { return };
+        let said = drivers::refusal(&right.replace("nova:hush", "nova:sesame"), "sesame");
+        assert!(said.contains("nova:***@127.0.0.1"), "{said}");
+        let untrusted = right.split("ca=").next().unwrap();
+        let said = drivers::refusal(untrusted, "hush");
+        assert!(said.contains("is not trusted") && said.contains("`ca=PATH`"), "{said}");
+    }
+    for (way, path) in [("http", "/nowhere"), ("jaeger", "/nowhere")] {
+        let right = url("jaeger", way).unwrap();
+        let (place, options) = right.split_once('?').unwrap_or((&right, ""));
+        let wrong = format!("{place}{path}?{options}&header=X-Token:sesame");
+        if way == "jaeger" {
+            // It is the path of the query API, and nothing to OTLP.
+            let failure = reader(&wrong).unwrap().list(&ListQuery::default()).unwrap_err();
+            assert!(!failure.to_string().contains("sesame"), "{failure}");
+        } else {
+            let said = drivers::refusal(&wrong, "sesame");
+            assert!(said.contains("HTTP 404") && said.contains("header=***"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn any_certificate_is_fine_for_those_who_say_so() {
+    for way in ["secure-http", "secure-grpc"] {
+        let Some(way) = url("jaeger", way) else { return };
+        let base_id = fresh_id();
+        let insecure = format!("{}insecure=true", way.split("ca=").next().unwrap());
+        writer(&insecure).unwrap().write(&request(&base_id)).unwrap();
+        spans(&base_id, 4);
+    }
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused() {
+    for (connection, expected) in [
+        ("otlp://h?headers=a", "unknown option `headers`"),
+        ("otlp://h?header=a", "expected `NAME:VALUE` as `header`"),
+        ("otlp+grpc://h?header=a%20b:c", "expected `NAME:VALUE` as `header`"),
+        ("otlp://h?names=short", "expected `otel` or `python` as `names`"),
+        ("otlp://h?compression=zip", "expected `gzip` or `none` as `compression`"),
+        ("otlp://h?wait=long", "expected a number of seconds as `wait`"),
+        ("jaeger://h?otlp_port=x", "expected a port as `otlp_port`"),
+    ] {
+        let error = writer(connection).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::ConnectionString, "{error}");
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    let error = reader("otlp://h").err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("jaeger://"), "{error}");
+}
+
+#[test]
+fn a_receiver_that_is_not_there_may_come() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let records = request(&fresh_id());
+    for scheme in ["otlp", "otlp+grpc", "otlps", "otlp+grpcs"] {
+        let asked = Instant::now();
+        let error =
+            writer(&format!("{scheme}://127.0.0.1:{port}")).unwrap().write(&records).unwrap_err();
+        assert!(error.is_retryable(), "{error}");
+        assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    }
+}
+
+#[test]
+fn a_receiver_that_hangs_is_left() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let records = request(&fresh_id());
+    for scheme in ["otlp", "otlp+grpc", "otlps", "otlp+grpcs"] {
+        let connection = format!("{scheme}://127.0.0.1:{port}?timeout=0.5");
+        let asked = Instant::now();
+        let error = writer(&connection).unwrap().write(&records).unwrap_err();
+        assert!(error.is_retryable(), "{error}");
+        assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
+    }
+}
+
+/// A receiver of one request, which gives an answer that a real one gives when it is in need only.
+fn answering(answer: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = Vec::new();
+        let mut piece = [0; 4096];
+        loop {
+            let size = stream.read(&mut piece).unwrap();
+            request.extend_from_slice(&piece[..size]);
+            if is_whole(&request) {
+                break;
+            }
+        }
+        stream.write_all(answer).unwrap();
+    });
+    format!("otlp://127.0.0.1:{port}")
+}
+
+fn is_whole(request: &[u8]) -> bool {
+    let Some(end) = request.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&request[..end]).to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+    request.len() >= end + 4 + length.parse::<usize>().unwrap()
+}
+
+#[test]
+fn a_receiver_that_is_busy_may_be_asked_again() {
+    for answer in [
+        &b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n"[..],
+        b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 3\r\nContent-Length: 4\r\n\r\nbusy",
+    ] {
+        let error = writer(&answering(answer)).unwrap().write(&request(&fresh_id())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    }
+}
+
+#[test]
+fn spans_that_are_rejected_are_told_and_not_sent_again() {
+    // partial_success { rejected_spans: 3, error_message: "too old" }
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n\x0a\x0b\x08\x03\x12\x07too old";
+    let error = writer(&answering(answer)).unwrap().write(&request(&fresh_id())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Storage);
+    assert!(error.to_string().contains("rejects 3 of 4 spans: too old"), "{error}");
+    // A warning only: nothing was rejected.
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n\x0a\x09\x12\x07too old";
+    writer(&answering(answer)).unwrap().write(&request(&fresh_id())).unwrap();
+}
+
+#[test]
+fn what_is_no_receiver_is_named() {
+    let page = b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n<html>hi</html>";
+    let error = writer(&answering(page)).unwrap().write(&request(&fresh_id())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Storage);
+    assert!(error.to_string().contains("is it OTLP?"), "{error}");
+}
+
+#[test]
+fn a_spill_file_holds_what_a_receiver_that_is_away_does_not_take() {
+    let Some(jaeger) = url("jaeger", "jaeger") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let spill = folder.path().join("spill").display().to_string();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let base_id = fresh_id();
+    let away = format!("otlp://127.0.0.1:{port}?spill={spill}");
+    writer(&away).unwrap().write(&request(&base_id)).unwrap();
+    let back = format!("{jaeger}&spill={spill}");
+    let mut writer = open_writer(&back.parse().unwrap(), &Options::default()).unwrap();
+    while writer.catch_up().is_some() {
+        thread::sleep(Duration::from_millis(20));
+    }
+    drop(writer);
+    assert_eq!(outline(&spans(&base_id, 4)), OUTLINE);
+}
