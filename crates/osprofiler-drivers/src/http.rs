@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 
 use crate::address::{Address, Secret};
 use crate::runtime::block_on;
@@ -181,7 +181,7 @@ impl Answer {
     /// # Errors
     ///
     /// If it is something else: this is another kind of server, or something between us and it.
-    pub(crate) fn json<T: DeserializeOwned>(&self, http: &Http) -> Result<T, Error> {
+    pub(crate) fn json<'a, T: Deserialize<'a>>(&'a self, http: &Http) -> Result<T, Error> {
         serde_json::from_slice(&self.body).map_err(|cause| {
             let message = format!("`{}` gave an answer that makes no sense", http.place);
             Error::new(ErrorKind::Storage, message).with_source(cause)

@@ -1,11 +1,13 @@
 //! Jaeger's query API: what is asked, and what is answered.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use osprofiler_wire::Timestamp;
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::QUERY_PORT;
 use crate::Error;
@@ -17,6 +19,10 @@ use crate::otlp::headers;
 pub(super) struct Api {
     http: Http,
 }
+
+/// An answer with traces, which borrow its text: a trace may be large, and most of its tags are never
+/// looked at.
+pub(super) struct Page(Answer);
 
 #[derive(Deserialize)]
 struct Found<T> {
@@ -36,68 +42,97 @@ struct Reason {
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Trace {
+pub(super) struct Trace<'a> {
     /// Hexadecimal digits, without leading zeros on old versions.
-    #[serde(rename = "traceID")]
-    pub(super) trace_id: String,
-    pub(super) spans: Vec<Span>,
-    pub(super) processes: HashMap<String, Process>,
+    #[serde(rename = "traceID", borrow)]
+    pub(super) trace_id: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) spans: Vec<Span<'a>>,
+    #[serde(borrow)]
+    pub(super) processes: HashMap<Cow<'a, str>, Process<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Span {
-    #[serde(rename = "spanID")]
-    pub(super) span_id: String,
-    pub(super) operation_name: String,
-    #[serde(default)]
-    pub(super) references: Vec<Reference>,
+pub(super) struct Span<'a> {
+    #[serde(rename = "spanID", borrow)]
+    pub(super) span_id: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) operation_name: Cow<'a, str>,
+    #[serde(default, borrow)]
+    pub(super) references: Vec<Reference<'a>>,
     /// Microseconds since the epoch.
     pub(super) start_time: i64,
     /// Microseconds.
     pub(super) duration: i64,
-    #[serde(default)]
-    pub(super) tags: Vec<Tag>,
-    #[serde(default)]
-    pub(super) logs: Vec<Log>,
-    #[serde(rename = "processID")]
-    pub(super) process_id: String,
+    #[serde(default, borrow)]
+    pub(super) tags: Vec<Tag<'a>>,
+    #[serde(default, borrow)]
+    pub(super) logs: Vec<Log<'a>>,
+    #[serde(rename = "processID", borrow)]
+    pub(super) process_id: Cow<'a, str>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Reference {
-    pub(super) ref_type: String,
-    #[serde(rename = "traceID")]
-    pub(super) trace_id: String,
-    #[serde(rename = "spanID")]
-    pub(super) span_id: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct Tag {
-    pub(super) key: String,
-    pub(super) value: Value,
+pub(super) struct Reference<'a> {
+    #[serde(borrow)]
+    pub(super) ref_type: Cow<'a, str>,
+    #[serde(rename = "traceID", borrow)]
+    pub(super) trace_id: Cow<'a, str>,
+    #[serde(rename = "spanID", borrow)]
+    pub(super) span_id: Cow<'a, str>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Log {
+pub(super) struct Tag<'a> {
+    #[serde(borrow)]
+    pub(super) key: Cow<'a, str>,
+    #[serde(borrow)]
+    value: &'a RawValue,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Log<'a> {
     /// Microseconds since the epoch.
     pub(super) timestamp: i64,
-    pub(super) fields: Vec<Tag>,
+    #[serde(borrow)]
+    pub(super) fields: Vec<Tag<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Process {
-    pub(super) service_name: String,
-    #[serde(default)]
-    pub(super) tags: Vec<Tag>,
+pub(super) struct Process<'a> {
+    #[serde(borrow)]
+    pub(super) service_name: Cow<'a, str>,
+    #[serde(default, borrow)]
+    pub(super) tags: Vec<Tag<'a>>,
 }
 
-/// The value of the last tag with a key.
-pub(super) fn tag<'a>(tags: &'a [Tag], key: &str) -> Option<&'a Value> {
-    tags.iter().rev().find(|tag| tag.key == key).map(|tag| &tag.value)
+impl<'a> Tag<'a> {
+    /// The value, if it is a text.
+    fn text(&self) -> Option<Cow<'a, str>> {
+        let inside = self.value.get().strip_prefix('"')?.strip_suffix('"')?;
+        if inside.contains('\\') {
+            serde_json::from_str(self.value.get()).ok().map(Cow::Owned)
+        } else {
+            Some(Cow::Borrowed(inside))
+        }
+    }
+
+    pub(super) fn value(&self) -> Value {
+        serde_json::from_str(self.value.get()).unwrap_or_default()
+    }
+}
+
+/// The last tag with a key.
+pub(super) fn tag<'t, 'a>(tags: &'t [Tag<'a>], key: &str) -> Option<&'t Tag<'a>> {
+    tags.iter().rev().find(|tag| tag.key == key)
+}
+
+/// The value of the last tag with a key, if it is a text.
+pub(super) fn text<'a>(tags: &[Tag<'a>], key: &str) -> Option<Cow<'a, str>> {
+    tag(tags, key)?.text()
 }
 
 impl Api {
@@ -113,15 +148,14 @@ impl Api {
     }
 
     /// A trace by its id; `None` if there is none.
-    pub(super) fn trace(&self, id: [u8; 16]) -> Result<Option<Trace>, Error> {
+    pub(super) fn trace(&self, id: [u8; 16]) -> Result<Option<Page>, Error> {
         let path = format!("api/traces/{:032x}", u128::from_be_bytes(id));
         // Raw: as it was stored, with no clock corrected and no id replaced.
         let answer = self.get(&path, &[("raw", "true")])?;
         if is_not_found(&answer) {
             return Ok(None);
         }
-        let mut found: Vec<Trace> = self.found(&answer)?;
-        Ok(found.pop())
+        Ok(Some(Page(answer)))
     }
 
     /// The names of all services.
@@ -137,7 +171,7 @@ impl Api {
         from: Timestamp,
         to: Timestamp,
         limit: usize,
-    ) -> Result<Vec<Trace>, Error> {
+    ) -> Result<Page, Error> {
         let query = [
             ("service", service),
             ("start", &from.as_micros().to_string()),
@@ -145,15 +179,19 @@ impl Api {
             ("limit", &limit.to_string()),
             ("raw", "true"),
         ];
-        let answer = self.get("api/traces", &query)?;
-        self.found(&answer)
+        self.get("api/traces", &query).map(Page)
+    }
+
+    /// The traces of an answer.
+    pub(super) fn traces<'a>(&self, page: &'a Page) -> Result<Vec<Trace<'a>>, Error> {
+        self.found(&page.0)
     }
 
     fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Answer, Error> {
         self.http.send(&Method::GET, path, |request| request.query(query))
     }
 
-    fn found<T: for<'de> Deserialize<'de>>(&self, answer: &Answer) -> Result<Vec<T>, Error> {
+    fn found<'a, T: Deserialize<'a>>(&self, answer: &'a Answer) -> Result<Vec<T>, Error> {
         if answer.status != StatusCode::OK {
             return Err(self.http.refusal("read traces from", answer));
         }

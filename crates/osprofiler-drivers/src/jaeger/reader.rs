@@ -27,10 +27,12 @@ impl JaegerReader {
 
 impl Reader for JaegerReader {
     fn read(&mut self, base_id: &Id, visit: &mut dyn FnMut(&str)) -> Result<(), Error> {
-        let Some(trace) = self.api.trace(ids::trace_id(base_id))? else { return Ok(()) };
-        let own =
-            records(&trace, Some(base_id)).into_iter().filter(|record| record.base_id == *base_id);
-        own.for_each(|record| visit(&record.to_json()));
+        let Some(page) = self.api.trace(ids::trace_id(base_id))? else { return Ok(()) };
+        for trace in self.api.traces(&page)? {
+            let records = records(&trace, Some(base_id));
+            let own = records.iter().filter(|record| record.base_id == *base_id);
+            own.for_each(|record| visit(&record.to_json()));
+        }
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use osprofiler_wire::{Id, Info, Origin, Phase, Record, RecordView, Timestamp};
 use serde_json::{Map, Value};
 
-use super::api::{Log, Process, Span, Tag, Trace, tag};
+use super::api::{Log, Process, Span, Tag, Trace, tag, text};
 use super::later;
 use crate::otlp::attributes::{
     BASE_ID, HOST, NAME, PARENT_ID, PHASE, PROJECT, SERVICE, START_INFO, START_RECORD, STOP_INFO,
@@ -22,7 +22,7 @@ const KIND: &str = "span.kind";
 
 /// The records of a trace, each once. Spans that do not say to which trace they belong, because they
 /// are not ours, are taken for part of the one that is asked for.
-pub(super) fn records(trace: &Trace, asked: Option<&Id>) -> Vec<Record> {
+pub(super) fn records(trace: &Trace<'_>, asked: Option<&Id>) -> Vec<Record> {
     let context = Context::of(trace, asked);
     let mut seen = HashSet::new();
     let mut records = Vec::with_capacity(2 * trace.spans.len());
@@ -31,7 +31,7 @@ pub(super) fn records(trace: &Trace, asked: Option<&Id>) -> Vec<Record> {
             Some(_) => context.own(span),
             None => context.foreign(span),
         };
-        if context.repeated.contains(span.span_id.as_str()) {
+        if context.repeated.contains(&*span.span_id) {
             records.extend(made.into_iter().filter(|record| seen.insert(record.to_json())));
         } else {
             records.extend(made);
@@ -42,7 +42,7 @@ pub(super) fn records(trace: &Trace, asked: Option<&Id>) -> Vec<Record> {
 
 /// What the spans of a trace share.
 struct Context<'a> {
-    trace: &'a Trace,
+    trace: &'a Trace<'a>,
     /// The id of the trace in spans that do not say it.
     plain: Id,
     /// The id of the trace of spans that are not ours.
@@ -56,10 +56,10 @@ struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    fn of(trace: &'a Trace, asked: Option<&Id>) -> Self {
+    fn of(trace: &'a Trace<'a>, asked: Option<&Id>) -> Self {
         let bits = u128::from_str_radix(&trace.trace_id, 16).unwrap_or_default();
         let plain = Id::from_uuid_bytes(bits.to_be_bytes());
-        let told = || trace.spans.iter().find_map(|span| text(&span.tags, BASE_ID)).map(Id::from);
+        let told = || trace.spans.iter().find_map(|span| id(&span.tags, BASE_ID));
         Self {
             foreign: asked.cloned().or_else(told).unwrap_or_else(|| plain.clone()),
             plain,
@@ -68,46 +68,48 @@ impl<'a> Context<'a> {
             origins: trace
                 .processes
                 .iter()
-                .map(|(id, process)| (id.as_str(), Arc::new(own_origin(process))))
+                .map(|(id, process)| (&**id, Arc::new(own_origin(process))))
                 .collect(),
             trace,
         }
     }
 
     /// The records that one of our spans was made of.
-    fn own(&self, span: &Span) -> Vec<Record> {
+    fn own(&self, span: &Span<'_>) -> Vec<Record> {
         let tag = |key| text(&span.tags, key);
-        let base_id = tag(BASE_ID).map_or_else(|| self.plain.clone(), Id::from);
-        let parent_id = tag(PARENT_ID).map_or_else(|| base_id.clone(), Id::from);
+        let base_id = id(&span.tags, BASE_ID).unwrap_or_else(|| self.plain.clone());
+        let parent_id = id(&span.tags, PARENT_ID).unwrap_or_else(|| base_id.clone());
         let record = |phase, info, whole, at| {
-            if let Some(view) = tag(whole).and_then(|json| RecordView::parse(json).ok()) {
+            if let Some(json) = tag(whole)
+                && let Ok(view) = RecordView::parse(&json)
+            {
                 return Record::from(&view);
             }
             Record {
-                name: tag(NAME).unwrap_or(&span.operation_name).to_owned().into(),
+                name: tag(NAME).unwrap_or(Cow::Borrowed(&*span.operation_name)).into_owned().into(),
                 phase,
                 base_id: base_id.clone(),
                 parent_id: parent_id.clone(),
-                trace_id: self.points[span.span_id.as_str()].clone(),
+                trace_id: self.points[&*span.span_id].clone(),
                 timestamp: at,
-                info: tag(info).map(info_of).unwrap_or_default(),
-                origin: self.origins.get(span.process_id.as_str()).cloned().unwrap_or_default(),
+                info: tag(info).map(|json| info_of(&json)).unwrap_or_default(),
+                origin: self.origins.get(&*span.process_id).cloned().unwrap_or_default(),
                 source: None,
             }
         };
         let (started, stopped) = times(span);
         let mut records = Vec::with_capacity(2);
-        if tag(PHASE) != Some("stop") {
+        if tag(PHASE).as_deref() != Some("stop") {
             records.push(record(Phase::Start, START_INFO, START_RECORD, started));
         }
-        if tag(PHASE) != Some("start") {
+        if tag(PHASE).as_deref() != Some("start") {
             records.push(record(Phase::Stop, STOP_INFO, STOP_RECORD, stopped));
         }
         records
     }
 
     /// Records that say what a span of somebody else does.
-    fn foreign(&self, span: &Span) -> Vec<Record> {
+    fn foreign(&self, span: &Span<'_>) -> Vec<Record> {
         let meaning = Meaning::of(span);
         let parent_id = self.parent(span).unwrap_or_else(|| self.foreign.clone());
         let origin = self.trace.processes.get(&span.process_id).map(|process| {
@@ -120,7 +122,7 @@ impl<'a> Context<'a> {
             phase,
             base_id: self.foreign.clone(),
             parent_id: parent_id.clone(),
-            trace_id: self.points[span.span_id.as_str()].clone(),
+            trace_id: self.points[&*span.span_id].clone(),
             timestamp,
             info: info_of(&Value::Object(info).to_string()),
             origin: origin.clone(),
@@ -133,61 +135,61 @@ impl<'a> Context<'a> {
         ]
     }
 
-    fn parent(&self, span: &Span) -> Option<Id> {
+    fn parent(&self, span: &Span<'_>) -> Option<Id> {
         let within = |kind: &str| {
             span.references
                 .iter()
                 .find(|other| other.ref_type == kind && other.trace_id == self.trace.trace_id)
         };
         let parent = within("CHILD_OF").or_else(|| within("FOLLOWS_FROM"))?;
-        let known = self.points.get(parent.span_id.as_str()).cloned();
-        Some(known.unwrap_or_else(|| Id::from(parent.span_id.as_str())))
+        let known = self.points.get(&*parent.span_id).cloned();
+        Some(known.unwrap_or_else(|| Id::from(&*parent.span_id)))
     }
 }
 
-fn repeated(trace: &Trace) -> HashSet<&str> {
+fn repeated<'a>(trace: &'a Trace<'_>) -> HashSet<&'a str> {
     let mut seen = HashSet::with_capacity(trace.spans.len());
-    let ids = trace.spans.iter().map(|span| span.span_id.as_str());
+    let ids = trace.spans.iter().map(|span| &*span.span_id);
     ids.filter(|id| !seen.insert(*id)).collect()
 }
 
 /// The ids of points by the ids of their spans: what our spans say of themselves, then what they say
 /// of their parents; the id of the span if nobody says anything.
-fn points(trace: &Trace) -> HashMap<&str, Id> {
+fn points<'a>(trace: &'a Trace<'_>) -> HashMap<&'a str, Id> {
     let mut points = HashMap::with_capacity(trace.spans.len());
     for span in &trace.spans {
-        if let Some(id) = text(&span.tags, TRACE_ID) {
-            points.insert(span.span_id.as_str(), Id::from(id));
+        if let Some(id) = id(&span.tags, TRACE_ID) {
+            points.insert(&*span.span_id, id);
         }
     }
     for span in &trace.spans {
-        if let (Some(id), [parent]) = (text(&span.tags, PARENT_ID), &*span.references) {
-            points.entry(parent.span_id.as_str()).or_insert_with(|| Id::from(id));
+        if let (Some(id), [parent]) = (id(&span.tags, PARENT_ID), &*span.references) {
+            points.entry(&*parent.span_id).or_insert(id);
         }
     }
     for span in &trace.spans {
-        points.entry(&span.span_id).or_insert_with(|| Id::from(span.span_id.as_str()));
+        points.entry(&*span.span_id).or_insert_with(|| Id::from(&*span.span_id));
     }
     points
 }
 
-fn own_origin(process: &Process) -> Origin {
-    let tag = |key| text(&process.tags, key).map(Box::from);
+fn own_origin(process: &Process<'_>) -> Origin {
+    let tag = |key| text(&process.tags, key).map(|text| Box::from(&*text));
     Origin { project: tag(PROJECT), service: tag(SERVICE), host: tag(HOST).unwrap_or_default() }
 }
 
 /// The Python library joins project and service with a dash; others have a service only.
-fn foreign_origin(process: &Process, is_python: bool) -> Origin {
-    let name = process.service_name.as_str();
+fn foreign_origin(process: &Process<'_>, is_python: bool) -> Origin {
+    let name = &*process.service_name;
     let (project, service) = match name.split_once('-').filter(|_| is_python) {
         Some((project, service)) => (Some(project.into()), service),
         None => (None, name),
     };
-    let host = text(&process.tags, HOST).unwrap_or_default().into();
+    let host = text(&process.tags, HOST).unwrap_or_default().as_ref().into();
     Origin { project, service: Some(service.into()), host }
 }
 
-fn times(span: &Span) -> (Timestamp, Timestamp) {
+fn times(span: &Span<'_>) -> (Timestamp, Timestamp) {
     let started = Timestamp::from_micros(span.start_time);
     (started, later(started, span.duration))
 }
@@ -197,8 +199,8 @@ fn info_of(json: &str) -> Info {
     Info::from_json(json).unwrap_or_else(|_| Info::new().with("unreadable", json))
 }
 
-fn text<'a>(tags: &'a [Tag], key: &str) -> Option<&'a str> {
-    tag(tags, key)?.as_str()
+fn id(tags: &[Tag<'_>], key: &str) -> Option<Id> {
+    text(tags, key).map(|text| Id::from(&*text))
 }
 
 /// What a span of somebody else says, in the words of our infos.
@@ -222,16 +224,16 @@ const FUNCTION: &[&str] = &["code.function.name", "code.function"];
 const STATUS_CODE: &[&str] = &["http.response.status_code", "http.status_code"];
 
 impl Meaning {
-    fn of(span: &Span) -> Self {
-        let is_python = text(&span.tags, SCOPE_NAME) == Some(PYTHON_SCOPE);
+    fn of(span: &Span<'_>) -> Self {
+        let is_python = text(&span.tags, SCOPE_NAME).as_deref() == Some(PYTHON_SCOPE);
         let mut left = Left::of(&span.tags);
-        let is_client = left.tags.get(KIND).is_some_and(|kind| *kind == "client");
+        let is_client = text(&span.tags, KIND).as_deref() == Some("client");
         if is_python {
             left.take(&[KIND]);
             left.take(&[SCOPE_NAME]);
         }
         let mut meaning = Self {
-            name: span.operation_name.clone(),
+            name: span.operation_name.to_string(),
             is_python,
             start: Map::new(),
             stop: Map::new(),
@@ -311,10 +313,10 @@ impl Meaning {
         }
     }
 
-    fn failure(&mut self, left: &mut Left<'_>, logs: &[Log]) {
+    fn failure(&mut self, left: &mut Left<'_>, logs: &[Log<'_>]) {
         let mut events = Vec::new();
         for log in logs {
-            let field = |key| tag(&log.fields, key).cloned();
+            let field = |key| tag(&log.fields, key).map(Tag::value);
             let etype = field("exception.type").or_else(|| field("error.kind"));
             if let Some(etype) = etype {
                 let message = field("exception.message").or_else(|| field("message"));
@@ -323,7 +325,7 @@ impl Meaning {
                 continue;
             }
             let at = Timestamp::from_micros(log.timestamp).to_string();
-            let said = log.fields.iter().map(|tag| (tag.key.clone(), tag.value.clone()));
+            let said = log.fields.iter().map(|tag| (tag.key.to_string(), tag.value()));
             let mut event = Map::from_iter([("timestamp".to_owned(), at.into())]);
             event.extend(said);
             events.push(Value::Object(event));
@@ -334,8 +336,8 @@ impl Meaning {
         let has_failed =
             left.take(&["error"]).is_some_and(|error| error != false && error != "false");
         if has_failed && !self.stop.contains_key("etype") {
-            let etype = left.tags.get("error.type").copied().cloned();
-            let message = left.tags.get("otel.status_description").copied().cloned();
+            let etype = left.tags.get("error.type").map(|tag| tag.value());
+            let message = left.tags.get("otel.status_description").map(|tag| tag.value());
             self.stop.insert("etype".to_owned(), etype.unwrap_or_else(|| "error".into()));
             self.stop.extend(message.map(|message| ("message".to_owned(), message)));
         }
@@ -344,22 +346,22 @@ impl Meaning {
 
 /// The tags of a span that nobody took yet.
 struct Left<'a> {
-    tags: HashMap<Cow<'a, str>, &'a Value>,
+    tags: HashMap<&'a str, &'a Tag<'a>>,
 }
 
 impl<'a> Left<'a> {
-    fn of(tags: &'a [Tag]) -> Self {
+    fn of(tags: &'a [Tag<'a>]) -> Self {
         let tags = tags.iter().filter(|tag| tag.key != "internal.span.format");
-        Self { tags: tags.map(|tag| (Cow::from(tag.key.as_str()), &tag.value)).collect() }
+        Self { tags: tags.map(|tag| (&*tag.key, tag)).collect() }
     }
 
     /// The value of the first of these keys that is there.
     fn take(&mut self, keys: &[&str]) -> Option<Value> {
-        keys.iter().find_map(|key| self.tags.remove(*key)).cloned()
+        keys.iter().find_map(|key| self.tags.remove(*key)).map(Tag::value)
     }
 
     fn rest(self) -> Map<String, Value> {
-        self.tags.into_iter().map(|(key, value)| (key.into_owned(), value.clone())).collect()
+        self.tags.into_iter().map(|(key, tag)| (key.to_owned(), tag.value())).collect()
     }
 }
 

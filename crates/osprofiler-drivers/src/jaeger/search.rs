@@ -12,7 +12,7 @@ use super::records::records;
 use crate::{Error, ListQuery, Summarizer, TraceSummary};
 
 /// How many traces to ask for at once.
-const PAGE: usize = 300;
+const PAGE: usize = 1000;
 /// How many of one instant.
 const INSTANT: usize = 10_000;
 /// Microseconds of the first window before now; each one after it is so many times as wide.
@@ -91,28 +91,31 @@ impl Search<'_> {
         summarizer: &mut Summarizer,
     ) -> Result<(), Error> {
         let limit = if from < to { PAGE } else { INSTANT };
-        let traces = self.api.search(service, from, to, limit)?;
+        let page = self.api.search(service, from, to, limit)?;
+        let traces = self.api.traces(&page)?;
         traces.iter().for_each(|trace| self.add(trace, summarizer));
         if traces.len() < limit || from >= to {
             return Ok(());
         }
         let middle = middle(&traces, from, to);
+        drop(traces);
+        drop(page);
         let (older, newer) =
             if middle > from { (later(middle, -1), middle) } else { (from, later(from, 1)) };
         self.all(service, newer, to, summarizer)?;
         self.all(service, from, older, summarizer)
     }
 
-    fn add(&mut self, trace: &Trace, summarizer: &mut Summarizer) {
-        if self.seen.insert(trace.trace_id.clone()) {
+    fn add(&mut self, trace: &Trace<'_>, summarizer: &mut Summarizer) {
+        if self.seen.insert(trace.trace_id.to_string()) {
             records(trace, None).iter().for_each(|record| summarizer.add(record));
         }
     }
 }
 
 /// The instant within a window before which about half of the traces start there.
-fn middle(traces: &[Trace], from: Timestamp, to: Timestamp) -> Timestamp {
-    let within = |trace: &Trace| {
+fn middle(traces: &[Trace<'_>], from: Timestamp, to: Timestamp) -> Timestamp {
+    let within = |trace: &Trace<'_>| {
         let starts = trace.spans.iter().map(|span| Timestamp::from_micros(span.start_time));
         starts.filter(|at| (from..=to).contains(at)).min()
     };
