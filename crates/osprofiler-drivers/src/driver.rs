@@ -117,7 +117,10 @@ impl ListQuery {
     }
 
     /// Newest first, and no more than asked for.
-    #[cfg_attr(not(any(feature = "file", feature = "memory", feature = "redis")), allow(dead_code))]
+    #[cfg_attr(
+        not(any(feature = "file", feature = "memory", feature = "mongodb", feature = "redis")),
+        allow(dead_code)
+    )]
     pub(crate) fn cut(&self, summaries: &mut Vec<TraceSummary>) {
         summaries.sort_by(|a, b| b.started.cmp(&a.started).then_with(|| a.base_id.cmp(&b.base_id)));
         summaries.truncate(self.limit.unwrap_or(usize::MAX));
@@ -219,6 +222,8 @@ pub fn drivers() -> &'static [Driver] {
         crate::memory::DRIVER,
         #[cfg(feature = "messaging")]
         crate::messaging::DRIVER,
+        #[cfg(feature = "mongodb")]
+        crate::mongodb::DRIVER,
         #[cfg(feature = "otlp")]
         crate::otlp::DRIVER,
         #[cfg(feature = "redis")]

@@ -19,6 +19,7 @@
 //! | `file://PATH` | `file` | records as JSON lines |
 //! | `rabbit://HOST/VHOST`, `messaging://` | `messaging` | notifications on RabbitMQ, as OpenStack's services send them |
 //! | `mysql://HOST/DATABASE`, `postgresql://HOST/DATABASE` | `sql` | a MySQL, a MariaDB or a PostgreSQL |
+//! | `mongodb://HOST` | `mongodb` | MongoDB, or a server that speaks its protocol |
 //! | `redis://HOST:PORT/DB` | `redis` | Redis or Valkey: one server, with Sentinels, or a cluster |
 //! | `memory://NAME` | `memory` | a store of this process, for tests |
 //!
@@ -68,6 +69,8 @@ mod jaeger;
 mod memory;
 #[cfg(feature = "messaging")]
 mod messaging;
+#[cfg(feature = "mongodb")]
+mod mongodb;
 #[cfg(feature = "otlp")]
 mod otlp;
 #[cfg(feature = "redis")]

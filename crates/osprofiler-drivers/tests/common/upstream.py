@@ -1,7 +1,7 @@
 """The existing Python library as the other end: `upstream.py COMMAND CONNECTION [ARGUMENT...]`.
 
 put FILE...     stores the records of files of JSON lines, as services do
-trace BASE_ID   traces a request, as a service does
+trace BASE_ID [LOAD]  traces a request, as a service does
 show BASE_ID... prints the reports of traces
 list            prints the traces, and those in which a point failed
 
@@ -34,7 +34,7 @@ def put(*paths):
                 driver.notify(record)
 
 
-def trace(base_id):
+def trace(base_id, load="nan"):
     made = notifier.create(connection, project="nova", service="api", conf=cfg.CONF, **options)
     notifier.set(made)
     profiler.init("SECRET_KEY", base_id=base_id)
@@ -43,7 +43,7 @@ def trace(base_id):
         with profiler.Trace("db", info={"db": {"statement": "SELECT 'é密🔑'", "params": "{}"}}):
             pass
         try:
-            with profiler.Trace("rpc", info={"load": float("nan")}):
+            with profiler.Trace("rpc", info={"load": float(load)}):
                 raise KeyError("x")
         except KeyError:
             pass
