@@ -218,6 +218,8 @@ pub fn drivers() -> &'static [Driver] {
         crate::file::DRIVER,
         #[cfg(feature = "jaeger")]
         crate::jaeger::DRIVER,
+        #[cfg(feature = "loginsight")]
+        crate::loginsight::DRIVER,
         #[cfg(feature = "memory")]
         crate::memory::DRIVER,
         #[cfg(feature = "messaging")]

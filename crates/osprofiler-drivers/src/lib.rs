@@ -19,6 +19,7 @@
 //! | `file://PATH` | `file` | records as JSON lines |
 //! | `rabbit://HOST/VHOST`, `messaging://` | `messaging` | notifications on RabbitMQ, as OpenStack's services send them |
 //! | `mysql://HOST/DATABASE`, `postgresql://HOST/DATABASE` | `sql` | a MySQL, a MariaDB or a PostgreSQL |
+//! | `loginsight://USER:PASSWORD@HOST` | `loginsight` | VMware Log Insight |
 //! | `mongodb://HOST` | `mongodb` | MongoDB, or a server that speaks its protocol |
 //! | `redis://HOST:PORT/DB` | `redis` | Redis or Valkey: one server, with Sentinels, or a cluster |
 //! | `memory://NAME` | `memory` | a store of this process, for tests |
@@ -65,6 +66,8 @@ mod files;
 mod http;
 #[cfg(feature = "jaeger")]
 mod jaeger;
+#[cfg(feature = "loginsight")]
+mod loginsight;
 #[cfg(feature = "memory")]
 mod memory;
 #[cfg(feature = "messaging")]
