@@ -188,6 +188,10 @@ pub struct Options {
     pub transport_url: Option<ConnectionString>,
     /// How long a driver that reads from a queue waits for more before it takes that for all.
     pub idle_timeout: Option<Duration>,
+    /// The name by which Redis Sentinels know their master, if the connection string does not say it.
+    pub sentinel_service_name: Option<String>,
+    /// How long to wait for an answer of Redis behind Sentinels, if the connection string does not say it.
+    pub socket_timeout: Option<Duration>,
 }
 
 /// A driver: the client of one kind of back end.

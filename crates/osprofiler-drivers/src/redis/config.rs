@@ -8,11 +8,11 @@ use rustls::ClientConfig;
 
 use crate::address::{Address, Host, Secret};
 use crate::tls::Tls;
-use crate::{ConnectionString, Error};
+use crate::{ConnectionString, Error, Options};
 
 /// How long to wait for an answer, unless the option `timeout` says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// The name that Sentinels know their master by, unless the option `sentinel` says otherwise.
+/// The name that Sentinels know their master by, unless somebody says otherwise.
 const MASTER: &str = "mymaster";
 const REDIS_PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
@@ -60,14 +60,19 @@ pub(super) struct Credentials {
 }
 
 impl Config {
-    pub(super) fn of(connection: &ConnectionString) -> Result<Self, Error> {
+    /// What the connection string leaves open, the options of the configuration may say.
+    pub(super) fn of(connection: &ConnectionString, options: &Options) -> Result<Self, Error> {
         let address = Address::of(connection)?;
-        let topology = topology_of(connection.scheme(), &address)?;
+        let master = options.sentinel_service_name.as_deref().unwrap_or(MASTER);
+        let topology = topology_of(connection.scheme(), &address, master)?;
+        let has_sentinels = matches!(topology, Topology::Sentinels { .. });
         let has_tls = connection.scheme() == "rediss" || address.flag("ssl")?;
         let tls = Tls::of(&address)?;
         let timeout = match address.seconds("timeout")? {
             Some(timeout) => Some(timeout),
-            None => address.seconds("socket_timeout")?,
+            None => address
+                .seconds("socket_timeout")?
+                .or(options.socket_timeout.filter(|_| has_sentinels)),
         };
         // Kolla-Ansible writes it. Retrying is the notifier's business.
         address.flag("retry_on_timeout")?;
@@ -102,7 +107,7 @@ impl Credentials {
     }
 }
 
-fn topology_of(scheme: &str, address: &Address) -> Result<Topology, Error> {
+fn topology_of(scheme: &str, address: &Address, master: &str) -> Result<Topology, Error> {
     let servers = |port| -> Vec<Server> {
         let hosts = if address.hosts.is_empty() {
             vec![address.first_host()]
@@ -116,7 +121,7 @@ fn topology_of(scheme: &str, address: &Address) -> Result<Topology, Error> {
     match (scheme, address.option("sentinel")) {
         ("rediscluster", _) => Ok(Topology::Cluster(servers(REDIS_PORT))),
         ("redissentinel", _) | ("redis" | "rediss", Some(_)) => {
-            let master = address.option("sentinel").unwrap_or(MASTER).to_owned();
+            let master = address.option("sentinel").unwrap_or(master).to_owned();
             let mut sentinels = servers(SENTINEL_PORT);
             for text in address.all_of("sentinel_fallback") {
                 sentinels.push(Server::of(&address.host(text)?, SENTINEL_PORT));
@@ -179,6 +184,31 @@ impl std::fmt::Display for Server {
             Self::Tcp { name, port } if name.contains(':') => write!(f, "[{name}]:{port}"),
             Self::Tcp { name, port } => write!(f, "{name}:{port}"),
             Self::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_the_configuration_count_where_the_connection_string_says_nothing() {
+        let mut options = Options::default();
+        options.sentinel_service_name = Some("kolla".into());
+        options.socket_timeout = Some(Duration::from_millis(100));
+        for (text, name, timeout) in [
+            ("redissentinel://h", Some("kolla"), Duration::from_millis(100)),
+            ("redissentinel://h?sentinel=own&timeout=2", Some("own"), Duration::from_secs(2)),
+            ("redis://h", None, TIMEOUT),
+        ] {
+            let config = Config::of(&text.parse().unwrap(), &options).unwrap();
+            assert_eq!(config.timeout, timeout, "{text}");
+            let master = match config.topology {
+                Topology::Sentinels { master, .. } => Some(master),
+                _ => None,
+            };
+            assert_eq!(master.as_deref(), name, "{text}");
         }
     }
 }

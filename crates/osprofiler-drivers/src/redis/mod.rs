@@ -32,11 +32,11 @@ pub(crate) const DRIVER: Driver = Driver {
     schemes: &["redis", "rediss", "redis+unix", "unix", "redissentinel", "rediscluster"],
     capabilities: Capabilities::ALL,
     open_writer: |connection, options| {
-        let store = Store::open(Config::of(connection)?)?;
+        let store = Store::open(Config::of(connection, options)?)?;
         Ok(Box::new(writer::RedisWriter::new(store, options)))
     },
-    open_reader: |connection, _| {
-        let store = Store::open(Config::of(connection)?)?;
+    open_reader: |connection, options| {
+        let store = Store::open(Config::of(connection, options)?)?;
         Ok(Box::new(reader::RedisReader::new(store)))
     },
 };

@@ -4,6 +4,7 @@
 mod ini;
 
 use std::env;
+use std::time::Duration;
 
 use osprofiler_drivers::{
     ConnectionString, Error as DriverError, Options, default_connection_string,
@@ -22,8 +23,9 @@ const ENV_PREFIX: &str = "OSPROFILER_";
 
 /// The options of the Python library.
 ///
-/// Values may come from several places; what is read later wins. Options that we do not have
-/// (`es_doc_type` and others belong to one driver) are passed over.
+/// Values may come from several places; what is read later wins. Options that we do not have are passed
+/// over: `es_doc_type`, `es_scroll_time` and `es_scroll_size` say how to talk to Elasticsearch, which
+/// the driver finds out by itself.
 ///
 /// | option | meaning | if not given |
 /// |---|---|---|
@@ -33,6 +35,8 @@ const ENV_PREFIX: &str = "OSPROFILER_";
 /// | `trace_sqlalchemy`, `trace_sql` | record SQL statements, where code asks [`Kind::Sql`] | false |
 /// | `trace_requests` | record outgoing HTTP requests | false |
 /// | `filter_error_trace` | keep a list of traces with errors | false |
+/// | `sentinel_service_name` | the name by which Redis Sentinels know their master | `mymaster` |
+/// | `socket_timeout` | seconds to wait for Redis behind Sentinels | 30 |
 ///
 /// ```
 /// use osprofiler::Config;
@@ -58,16 +62,22 @@ pub struct Config {
     pub trace_requests: bool,
     /// Keep a list of traces with errors, in back ends that need one.
     pub filter_error_trace: bool,
+    /// The name by which Redis Sentinels know their master.
+    pub sentinel_service_name: Option<String>,
+    /// How long to wait for Redis behind Sentinels.
+    pub socket_timeout: Option<Duration>,
 }
 
 /// Name of each option, and what it is also called.
-const OPTIONS: [(&str, &[&str]); 6] = [
+const OPTIONS: [(&str, &[&str]); 8] = [
     ("enabled", &["profiler_enabled"]),
     ("hmac_keys", &[]),
     ("connection_string", &[]),
     ("trace_sqlalchemy", &["trace_sql"]),
     ("trace_requests", &[]),
     ("filter_error_trace", &[]),
+    ("sentinel_service_name", &[]),
+    ("socket_timeout", &[]),
 ];
 
 impl Config {
@@ -126,6 +136,8 @@ impl Config {
             let text = match value {
                 toml::Value::String(text) => text.clone(),
                 toml::Value::Boolean(on) => on.to_string(),
+                toml::Value::Integer(number) => number.to_string(),
+                toml::Value::Float(number) => number.to_string(),
                 toml::Value::Array(items) if items.iter().all(toml::Value::is_str) => {
                     items.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(",")
                 }
@@ -158,6 +170,11 @@ impl Config {
             Some("trace_sqlalchemy") => self.trace_sqlalchemy = boolean(value, given_as)?,
             Some("trace_requests") => self.trace_requests = boolean(value, given_as)?,
             Some("filter_error_trace") => self.filter_error_trace = boolean(value, given_as)?,
+            Some("sentinel_service_name") => {
+                self.sentinel_service_name =
+                    Some(value.trim().to_owned()).filter(|name| !name.is_empty());
+            }
+            Some("socket_timeout") => self.socket_timeout = Some(seconds(value, given_as)?),
             _ => {}
         }
         Ok(())
@@ -194,6 +211,8 @@ impl Config {
         };
         let mut options = Options::default();
         options.filter_error_trace = self.filter_error_trace;
+        options.sentinel_service_name.clone_from(&self.sentinel_service_name);
+        options.socket_timeout = self.socket_timeout;
         notifier::set_origin(project, service);
         let guard = notifier::create_from(connection, options).map_err(ConfigError::Connection)?;
         Kind::Sql.switch(self.trace_sqlalchemy);
@@ -227,7 +246,15 @@ pub enum ConfigError {
         /// Its value.
         value: String,
     },
-    /// A value that is not text, nor a list of texts, nor a boolean.
+    /// No number of seconds.
+    #[error("option `{option}` is `{value}`, expected a number of seconds such as `0.1`")]
+    Seconds {
+        /// The option as it was given.
+        option: String,
+        /// Its value.
+        value: String,
+    },
+    /// A value that is not text, nor a list of texts, nor a boolean, nor a number.
     #[error("option `{option}` is not text")]
     NotText {
         /// The option as it was given.
@@ -253,9 +280,27 @@ fn boolean(value: &str, option: &str) -> Result<bool, ConfigError> {
     }
 }
 
+fn seconds(value: &str, option: &str) -> Result<Duration, ConfigError> {
+    let seconds = value.trim().parse().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
+    seconds
+        .ok_or_else(|| ConfigError::Seconds { option: option.to_owned(), value: value.to_owned() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn options_of_one_back_end_reach_its_driver() {
+        let mut config = Config::default();
+        config
+            .merge_ini("[profiler]\nsentinel_service_name = kolla\nsocket_timeout = 0.1\n")
+            .unwrap();
+        assert_eq!(config.sentinel_service_name.as_deref(), Some("kolla"));
+        assert_eq!(config.socket_timeout, Some(Duration::from_millis(100)));
+        let error = config.merge_ini("[profiler]\nsocket_timeout = soon").unwrap_err();
+        assert!(error.to_string().contains("expected a number of seconds"), "{error}");
+    }
 
     #[test]
     fn options_are_read_from_the_section_of_an_ini_file() {
