@@ -194,9 +194,11 @@ mod tests {
 
     #[test]
     fn options_of_the_configuration_count_where_the_connection_string_says_nothing() {
-        let mut options = Options::default();
-        options.sentinel_service_name = Some("kolla".into());
-        options.socket_timeout = Some(Duration::from_millis(100));
+        let options = Options {
+            sentinel_service_name: Some("kolla".into()),
+            socket_timeout: Some(Duration::from_millis(100)),
+            ..Options::default()
+        };
         for (text, name, timeout) in [
             ("redissentinel://h", Some("kolla"), Duration::from_millis(100)),
             ("redissentinel://h?sentinel=own&timeout=2", Some("own"), Duration::from_secs(2)),
