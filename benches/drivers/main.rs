@@ -13,6 +13,7 @@ use osprofiler_benches::{Bench, Group, run};
 const GROUPS: &[Group] = &[
     ("clickhouse", |bench| race(bench, &CLICKHOUSE)),
     ("elasticsearch", |bench| race(bench, &ELASTICSEARCH)),
+    ("jaeger", |bench| race(bench, &JAEGER)),
     ("redis", |bench| race(bench, &REDIS)),
     ("mariadb", |bench| race(bench, &MARIADB)),
     ("postgresql", |bench| race(bench, &POSTGRESQL)),
@@ -72,6 +73,26 @@ const ELASTICSEARCH: BackEnd = BackEnd {
         ]
     }),
     read_bar: "read_elasticsearch",
+};
+
+const JAEGER: BackEnd = BackEnd {
+    server: "jaeger",
+    url: "jaeger",
+    upstream: Some(|url| {
+        let (place, port) = url.split_once("?otlp_port=").expect("a port");
+        let (host, _) = place["jaeger://".len()..].split_once(':').expect("a host");
+        format!("otlp://{host}:{port}")
+    }),
+    write_bar: ("write_jaeger", 1.0 / 10.0),
+    raw_read: Some(|url, base_id| {
+        let place = url.replace("jaeger://", "http://");
+        let place = place.split('?').next().expect("a place");
+        let client = |path: &str| {
+            words(&["curl", "--silent", "--fail", &format!("{place}/api/{path}")]).collect()
+        };
+        [client(&format!("traces/{}?raw=true", base_id.replace('-', ""))), client("services")]
+    }),
+    read_bar: "read_jaeger",
 };
 
 const REDIS: BackEnd = BackEnd {

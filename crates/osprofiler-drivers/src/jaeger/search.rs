@@ -16,8 +16,8 @@ const PAGE: usize = 1000;
 /// How many of one instant.
 const INSTANT: usize = 10_000;
 /// Microseconds of the first window before now; each one after it is so many times as wide.
-const FIRST: i64 = 3_600_000_000;
-const GROWTH: i64 = 6;
+const FIRST: i64 = 60_000_000;
+const GROWTH: i64 = 10;
 /// Clocks of other hosts may be ahead.
 const AHEAD: i64 = 7 * 86_400_000_000;
 

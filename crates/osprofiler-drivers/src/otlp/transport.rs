@@ -74,8 +74,8 @@ impl Transport {
         let address = &target.address;
         let headers = headers(address)?;
         let is_compressed = match address.option("compression") {
-            None | Some("gzip") => true,
-            Some("none") => false,
+            None | Some("none") => false,
+            Some("gzip") => true,
             Some(_) => return Err(address.wrong("expected `gzip` or `none` as `compression`")),
         };
         Ok(if target.is_grpc {
