@@ -79,7 +79,7 @@ fn a_server_whose_certificate_nobody_vouches_for_is_not_talked_to() {
     let Some(url) = services::url("opensearch-secure", "secure") else { return };
     let untrusted = url.split('?').next().unwrap();
     let error = writer(untrusted).err().unwrap();
-    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
     let said = format!("{error} {error:?}");
     assert!(said.contains("UnknownIssuer") && !said.contains("hush"), "{said}");
     writer(&format!("{untrusted}?insecure=true")).unwrap();
