@@ -14,9 +14,11 @@ const GROUPS: &[Group] = &[
     ("clickhouse", |bench| race(bench, &CLICKHOUSE)),
     ("elasticsearch", |bench| race(bench, &ELASTICSEARCH)),
     ("jaeger", |bench| race(bench, &JAEGER)),
-    ("redis", |bench| race(bench, &REDIS)),
     ("mariadb", |bench| race(bench, &MARIADB)),
+    ("messaging", |bench| race(bench, &MESSAGING)),
+    ("mongodb", |bench| race(bench, &MONGODB)),
     ("postgresql", |bench| race(bench, &POSTGRESQL)),
+    ("redis", |bench| race(bench, &REDIS)),
 ];
 
 /// A back end, and what it is measured beside.
@@ -27,11 +29,10 @@ struct BackEnd {
     /// What the existing library is told, out of ours.
     upstream: Option<fn(&str) -> String>,
     /// The bar: how much of its cost a record may cost.
-    write_bar: (&'static str, f64),
-    /// Programs that do the same with the server's own client: fetch what is stored of a trace, and
-    /// nothing, which is what the program itself costs.
+    write_bar: f64,
+    /// Programs that read with the server's own client: fetch what is stored of a trace, and nothing,
+    /// which is what the program itself costs. `None`: reading is not measured.
     raw_read: Option<RawRead>,
-    read_bar: &'static str,
 }
 
 /// From a connection string and the id of a trace to two command lines.
@@ -42,7 +43,7 @@ const CLICKHOUSE: BackEnd = BackEnd {
     server: "clickhouse",
     url: "clickhouse",
     upstream: None,
-    write_bar: ("write_clickhouse", 1.0 / 10.0),
+    write_bar: 1.0 / 10.0,
     raw_read: Some(|url, base_id| {
         let (host, database) = url["clickhouse://".len()..].split_once('/').expect("a database");
         let place = format!("http://{host}/?database={database}");
@@ -52,14 +53,13 @@ const CLICKHOUSE: BackEnd = BackEnd {
         let read = format!("SELECT record FROM osprofiler_records WHERE base_id = '{base_id}'");
         [client(&read), client("SELECT 1")]
     }),
-    read_bar: "read_clickhouse",
 };
 
 const ELASTICSEARCH: BackEnd = BackEnd {
     server: "elasticsearch",
     url: "elasticsearch",
     upstream: Some(str::to_owned),
-    write_bar: ("write_elasticsearch", 1.0 / 10.0),
+    write_bar: 1.0 / 10.0,
     raw_read: Some(|url, base_id| {
         let server = url.replace("elasticsearch://", "http://");
         let query = format!(
@@ -72,7 +72,6 @@ const ELASTICSEARCH: BackEnd = BackEnd {
             words(&["curl", "-sSf", &server]).collect(),
         ]
     }),
-    read_bar: "read_elasticsearch",
 };
 
 const JAEGER: BackEnd = BackEnd {
@@ -83,7 +82,7 @@ const JAEGER: BackEnd = BackEnd {
         let (host, _) = place["jaeger://".len()..].split_once(':').expect("a host");
         format!("otlp://{host}:{port}")
     }),
-    write_bar: ("write_jaeger", 1.0 / 10.0),
+    write_bar: 1.0 / 10.0,
     raw_read: Some(|url, base_id| {
         let place = url.replace("jaeger://", "http://");
         let place = place.split('?').next().expect("a place");
@@ -92,28 +91,13 @@ const JAEGER: BackEnd = BackEnd {
         };
         [client(&format!("traces/{}?raw=true", base_id.replace('-', ""))), client("services")]
     }),
-    read_bar: "read_jaeger",
-};
-
-const REDIS: BackEnd = BackEnd {
-    server: "redis",
-    url: "redis",
-    upstream: Some(str::to_owned),
-    write_bar: ("write_redis", 1.0 / 20.0),
-    raw_read: Some(|url, base_id| {
-        let client = |command: &[&str]| {
-            words(&["redis-cli", "--raw", "-u", url]).chain(words(command)).collect()
-        };
-        [client(&["lrange", &format!("osprofiler_opt:{base_id}"), "0", "-1"]), client(&["ping"])]
-    }),
-    read_bar: "read_redis",
 };
 
 const MARIADB: BackEnd = BackEnd {
     server: "mariadb",
     url: "mariadb",
     upstream: Some(str::to_owned),
-    write_bar: ("write_mariadb", 1.0 / 10.0),
+    write_bar: 1.0 / 10.0,
     raw_read: Some(|url, base_id| {
         let [user, password, host, port, database] = parts(url);
         let client = |statement: String| {
@@ -137,14 +121,40 @@ const MARIADB: BackEnd = BackEnd {
             client("SELECT 1".into()),
         ]
     }),
-    read_bar: "read_mariadb",
+};
+
+const MESSAGING: BackEnd = BackEnd {
+    server: "messaging",
+    url: "bench",
+    upstream: Some(str::to_owned),
+    write_bar: 1.0 / 10.0,
+    // A queue knows no traces: whoever reads one looks at all that waits.
+    raw_read: None,
+};
+
+const MONGODB: BackEnd = BackEnd {
+    server: "mongodb",
+    url: "mongodb",
+    upstream: Some(str::to_owned),
+    write_bar: 1.0 / 10.0,
+    raw_read: Some(|url, base_id| {
+        let python = services::url("mongodb", "python").expect("it runs");
+        let client = |statement: &str| {
+            let program = format!(
+                "import sys, pymongo; found = pymongo.MongoClient(sys.argv[1]).osprofiler; {statement}"
+            );
+            words(&[&python, "-c", &program, url]).collect()
+        };
+        let read = format!("list(found.profiler.find({{'base_id': '{base_id}'}}))");
+        [client(&read), client("found.command('ping')")]
+    }),
 };
 
 const POSTGRESQL: BackEnd = BackEnd {
     server: "postgresql",
     url: "postgresql",
     upstream: Some(str::to_owned),
-    write_bar: ("write_postgresql", 1.0 / 10.0),
+    write_bar: 1.0 / 10.0,
     raw_read: Some(|url, base_id| {
         let client = |statement: String| words(&["psql", url, "-c", &statement]).collect();
         [
@@ -152,7 +162,19 @@ const POSTGRESQL: BackEnd = BackEnd {
             client("SELECT 1".into()),
         ]
     }),
-    read_bar: "read_postgresql",
+};
+
+const REDIS: BackEnd = BackEnd {
+    server: "redis",
+    url: "redis",
+    upstream: Some(str::to_owned),
+    write_bar: 1.0 / 20.0,
+    raw_read: Some(|url, base_id| {
+        let client = |command: &[&str]| {
+            words(&["redis-cli", "--raw", "-u", url]).chain(words(command)).collect()
+        };
+        [client(&["lrange", &format!("osprofiler_opt:{base_id}"), "0", "-1"]), client(&["ping"])]
+    }),
 };
 
 fn words<'a>(words: &'a [&str]) -> impl Iterator<Item = String> + use<'a> {

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use osprofiler_benches::{Bench, Table, in_turn};
-use osprofiler_drivers::{Driver, ListQuery, Options, Reader, open_reader, open_writer};
+use osprofiler_drivers::{ListQuery, Options, Reader, open_reader, open_writer};
 use osprofiler_wire::Id;
 
 use crate::{BackEnd, records};
@@ -12,10 +12,8 @@ use crate::{BackEnd, records};
 const POINTS: u64 = 1000;
 
 pub(crate) fn race(bench: &mut Bench, back_end: &BackEnd, url: &str) {
+    let Some(raw_read) = back_end.raw_read else { return };
     let connection = url.parse().expect("a connection string");
-    if !Driver::of(&connection).expect("a driver").capabilities.read {
-        return;
-    }
     let mut reader = open_reader(&connection, &Options::default()).expect("the server takes us");
     let base_id = fill(bench, url);
     let expected = 2 * usize::try_from(POINTS).expect("a few");
@@ -27,34 +25,22 @@ pub(crate) fn race(bench: &mut Bench, back_end: &BackEnd, url: &str) {
         assert_eq!(found, expected, "records of the trace");
         start.elapsed().as_secs_f64() * 1e3
     };
-    let programs = back_end.raw_read.map(|raw_read| raw_read(url, &id));
-    let mut raw = || {
-        let [read, nothing] = programs.as_ref().expect("it is asked for only then");
-        (milliseconds_of(read) - milliseconds_of(nothing)).max(0.0)
-    };
-    let mut runners: Vec<(&str, &mut dyn FnMut() -> f64)> = vec![("ours", &mut ours)];
-    if programs.is_some() {
-        runners.push(("the server's client", &mut raw));
-    }
+    let [read, nothing] = raw_read(url, &id);
+    let mut raw = || (milliseconds_of(&read) - milliseconds_of(&nothing)).max(0.0);
+    let mut runners: [(&str, &mut dyn FnMut() -> f64); 2] =
+        [("ours", &mut ours), ("the server's client", &mut raw)];
     let rows = in_turn(bench.pick(21, 3), &mut runners, |(_, measure)| [measure()]);
     let title = format!("{}: a trace of {POINTS} points, out of 10,000 traces", back_end.server);
     let mut table = Table::new(&title, ["ms"]);
     for ((name, _), samples) in runners.iter().zip(rows) {
         table.add(name, samples);
     }
-    let mut lists = list_times(bench, &mut *reader);
-    for (name, samples) in lists.drain(..) {
+    for (name, samples) in list_times(bench, &mut *reader) {
         table.add(name, samples);
     }
     table.print();
-    if programs.is_some() {
-        bench.bar(
-            back_end.read_bar,
-            table.median("ours", "ms"),
-            table.median("the server's client", "ms"),
-            2.0,
-        );
-    }
+    let (ours, raw) = (table.median("ours", "ms"), table.median("the server's client", "ms"));
+    bench.bar(&format!("read_{}", back_end.server), ours, raw, 2.0);
 }
 
 /// Fills the back end up to 10,000 traces of two points, and writes the large one among them.

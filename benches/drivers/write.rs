@@ -15,8 +15,9 @@ const BATCH: usize = 1000;
 const POINTS: u64 = 10;
 
 pub(crate) fn race(bench: &mut Bench, back_end: &BackEnd, url: &str) {
-    let python = services::url(back_end.server, "python");
-    let upstream = back_end.upstream.zip(python).map(|(upstream, python)| (upstream(url), python));
+    let upstream = back_end.upstream.and_then(|upstream| {
+        Some((upstream(url), services::url(back_end.server, "python")?))
+    });
     let batches = bench.pick(20, 2);
     let count = bench.pick(2000, 100);
     let mut ours = || of_ours(url, batches);
@@ -36,8 +37,8 @@ pub(crate) fn race(bench: &mut Bench, back_end: &BackEnd, url: &str) {
     }
     table.print();
     if upstream.is_some() {
-        let (name, limit) = back_end.write_bar;
-        bench.bar(name, table.median("ours", "us"), table.median("Python osprofiler", "us"), limit);
+        let (ours, theirs) = (table.median("ours", "us"), table.median("Python osprofiler", "us"));
+        bench.bar(&format!("write_{}", back_end.server), ours, theirs, back_end.write_bar);
     }
 }
 

@@ -111,7 +111,7 @@ pub struct Bench {
 
 /// A figure of ours, held against a reference.
 pub(crate) struct Bar {
-    scenario: &'static str,
+    scenario: String,
     ours: f64,
     reference: f64,
     limit: f64,
@@ -146,8 +146,8 @@ impl Bench {
     }
 
     /// Compares a figure of ours with a reference: less is better, `limit` is the greatest ratio.
-    pub fn bar(&mut self, scenario: &'static str, ours: f64, reference: f64, limit: f64) {
-        self.bars.push(Bar { scenario, ours, reference, limit });
+    pub fn bar(&mut self, scenario: &str, ours: f64, reference: f64, limit: f64) {
+        self.bars.push(Bar { scenario: scenario.to_owned(), ours, reference, limit });
     }
 
     /// Prints a remark.

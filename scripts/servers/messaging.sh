@@ -4,7 +4,7 @@
 python=$cache/messaging-python
 packages="osprofiler==4.4.0 oslo.messaging==18.3.1"
 # Each has a queue `profiler.info` of its own.
-vhosts="suite outage python free ceilometer"
+vhosts="suite outage library free ceilometer bench"
 
 install() {
     need rabbitmq-server rabbitmq-server
@@ -44,7 +44,7 @@ start() {
         tell_url "$vhost" "rabbit://openstack:hush@127.0.0.1:$amqp/$vhost"
     done
     tell_url tls "rabbit://openstack:hush@localhost:$tls/free?ssl=true&ca=$state/ca.pem"
-    tell_url python-interpreter "$python/bin/python"
+    tell_url python "$python/bin/python"
 }
 
 # A server that lets one in knows its users and virtual hosts: they come before it listens.

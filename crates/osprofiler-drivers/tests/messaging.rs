@@ -496,8 +496,8 @@ fn messages_of_all_kinds_are_read_or_counted() {
 #[test]
 fn traces_of_the_python_library_are_shown_and_ours_by_it() {
     let _guard = share();
-    let Some(connection) = url("messaging", "python") else { return };
-    let interpreter = url("messaging", "python-interpreter").unwrap();
+    let Some(connection) = url("messaging", "library") else { return };
+    let interpreter = url("messaging", "python").unwrap();
     Broker::of(&connection).delete("profiler.info");
     let upstream = |arguments: &[&str]| {
         python_with(&interpreter, &json!({"transport_url": connection}), arguments)

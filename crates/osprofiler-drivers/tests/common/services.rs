@@ -3,7 +3,7 @@
 use std::env;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The connection string `name` of a server; `None`, and counted, if the server does not run.
@@ -55,6 +55,8 @@ fn states() -> PathBuf {
     root().join(target).join("services")
 }
 
+/// The checkout: the benches, whose package is elsewhere, include this file too.
 fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+    let mut folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    folders.find(|folder| folder.join("scripts/services").exists()).unwrap().to_owned()
 }
