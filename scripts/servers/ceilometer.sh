@@ -4,40 +4,31 @@
 # Panko's also has the last release of the existing Python library that could read from it, 1.15.2;
 # the other one has today's.
 
-venvs=$cache/ceilometer
+panko_venv=$cache/ceilometer-panko-python
+openstack_venv=$cache/ceilometer-openstack-python
 here=$root/scripts/servers/ceilometer
 
 install() {
-    need python3 python3-venv
     need curl curl
-    need openssl openssl
-    make_venv panko
-    make_venv openstack
-}
-
-make_venv() {
-    local venv=$venvs/$1
-    ! cmp -s "$here/$1.txt" "$venv/installed.txt" || return 0
-    rm -rf "$venv"
-    python3 -m venv "$venv"
-    # Some of Panko's libraries are old enough to be built by what the environment itself has.
-    "$venv/bin/pip" install --quiet --disable-pip-version-check setuptools==69.5.1 wheel==0.45.1
-    "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/$1.txt"
-    cp "$here/$1.txt" "$venv/installed.txt"
+    local name
+    for name in panko openstack; do
+        # Some of Panko's libraries are old enough to be built by what the environment itself has.
+        make_venv "ceilometer-$name" "setuptools==69.5.1 wheel==0.45.1" "$(cat "$here/$name.txt")"
+    done
 }
 
 start() {
     keystone=http://127.0.0.1:$(port keystone)/v3
     panko=http://127.0.0.1:$(port panko)
-    make_certificate
+    make_certificates
     configure
     make_keystone
     OS_KEYSTONE_CONFIG_FILES=$state/keystone.conf launch keystone \
-        "$venvs/openstack/bin/python" "$here/serve_keystone.py" "$(port keystone)"
+        "$openstack_venv/bin/python" "$here/serve_keystone.py" "$(port keystone)"
     launch panko \
-        "$venvs/panko/bin/python" "$here/serve_panko.py" "$state" "$(port panko)" "$(port tls)"
+        "$panko_venv/bin/python" "$here/serve_panko.py" "$state" "$(port panko)" "$(port tls)"
     launch agent \
-        "$venvs/openstack/bin/ceilometer-agent-notification" --config-file "$state/ceilometer.conf"
+        "$openstack_venv/bin/ceilometer-agent-notification" --config-file "$state/ceilometer.conf"
     wait_for 120 curl --silent --fail "$keystone"
     wait_for 120 curl --silent --fail "$panko/"
     fill_keystone
@@ -48,22 +39,8 @@ start() {
     tell_url keystone "$keystone"
     tell_url credential "$(cat "$state/credential")"
     tell_url bus "$bus"
-    tell_url python "$venvs/panko/bin/python"
-    tell_url python-today "$venvs/openstack/bin/python"
-}
-
-# An authority of our own, and what it says of the server.
-make_certificate() {
-    [ ! -s "$state/server.pem" ] || return 0
-    (
-        cd "$state"
-        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 \
-            -subj /CN=osprofiler-test-ca -keyout ca.key -out ca.pem
-        openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
-            -keyout server.key -out server.csr
-        openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 \
-            -extfile <(echo 'subjectAltName=DNS:localhost') -out server.pem
-    ) 2>"$state/openssl.log"
+    tell_url python "$panko_venv/bin/python"
+    tell_url python-today "$openstack_venv/bin/python"
 }
 
 configure() {
@@ -78,7 +55,7 @@ configure() {
 # With a project and a user, made once. Fernet's keys are to be nobody else's.
 make_keystone() {
     [ ! -e "$state/bootstrapped" ] || return 0
-    local manage="$venvs/openstack/bin/keystone-manage --config-file $state/keystone.conf"
+    local manage="$openstack_venv/bin/keystone-manage --config-file $state/keystone.conf"
     local as="--keystone-user $(id -un) --keystone-group $(id -gn)"
     rm -rf "$state"/{fernet,credentials,keystone.db}
     mkdir -m 700 "$state"/{fernet,credentials}
@@ -95,6 +72,6 @@ make_keystone() {
 # The catalogue, and an application credential.
 fill_keystone() {
     [ ! -s "$state/credential" ] || return 0
-    "$venvs/openstack/bin/python" "$here/fill_keystone.py" "$keystone" "$panko" >"$state/new-credential"
+    "$openstack_venv/bin/python" "$here/fill_keystone.py" "$keystone" "$panko" >"$state/new-credential"
     mv "$state/new-credential" "$state/credential"
 }

@@ -3,7 +3,6 @@
 
 install() {
     need clickhouse-server clickhouse-server
-    need openssl openssl
     need curl curl
 }
 
@@ -11,7 +10,7 @@ start() {
     local port
     port=$(port http)
     mkdir -p "$state/data"
-    make_certificate
+    make_certificates
     configure >"$state/config.xml"
     configure_users >"$state/users.xml"
     launch clickhouse /usr/sbin/clickhouse-server --config-file="$state/config.xml"
@@ -20,14 +19,7 @@ start() {
     tell_url clickhouse "clickhouse://127.0.0.1:$port/traces"
     tell_url password "clickhouse://nova:hush@127.0.0.1:$port/traces"
     tell_url readonly "clickhouse://looker@127.0.0.1:$port/traces"
-    tell_url tls "clickhouse+https://127.0.0.1:$(port https)/traces?ca=$state/server.pem"
-}
-
-make_certificate() {
-    [ ! -s "$state/server.pem" ] || return 0
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj /CN=localhost \
-        -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -addext 'basicConstraints=critical,CA:FALSE' \
-        -keyout "$state/server.key" -out "$state/server.pem" 2>"$state/openssl.log"
+    tell_url tls "clickhouse+https://127.0.0.1:$(port https)/traces?ca=$state/ca.pem"
 }
 
 # Small caches: the server shares the machine with the tests.

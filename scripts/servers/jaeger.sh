@@ -3,37 +3,10 @@
 
 version=v1.76.0 # of the Go module; the program calls itself 2.13
 jaeger=$cache/jaeger-$version
-python=$cache/otlp-python
-packages="osprofiler==4.4.0 opentelemetry-sdk==1.45.2 opentelemetry-exporter-otlp-proto-http==1.45.2"
 
 install() {
-    need openssl openssl
-    [ -x "$jaeger" ] || build_jaeger
-    [ "$(cat "$python/packages" 2>/dev/null)" = "$packages" ] || install_python
-}
-
-# Its go.mod replaces a module, so `go install` does not take it; a copy of its source does, with the
-# checksums of its own go.sum.
-build_jaeger() {
-    need go golang-go
-    local source build
-    build=$(mktemp -d "$cache/jaeger-build.XXXXXX")
-    source=$(cd "$build" && go mod download -json "github.com/jaegertracing/jaeger@$version" |
-        sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
-    cp -r "$source" "$build/source"
-    chmod -R u+w "$build"
-    (cd "$build/source" && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$build/jaeger" ./cmd/jaeger)
-    mv "$build/jaeger" "$jaeger"
-    rm -rf "$build"
-}
-
-install_python() {
-    need python3 python3-venv
-    rm -rf "$python"
-    python3 -m venv "$python"
-    # shellcheck disable=SC2086
-    "$python/bin/pip" install --quiet --disable-pip-version-check $packages
-    echo "$packages" >"$python/packages"
+    [ -x "$jaeger" ] || build_go "github.com/jaegertracing/jaeger@$version" ./cmd/jaeger "$jaeger"
+    make_venv otlp "osprofiler==4.4.0 opentelemetry-sdk==1.45.2 opentelemetry-exporter-otlp-proto-http==1.45.2"
 }
 
 # What the storage is; another file may say otherwise.
@@ -81,19 +54,5 @@ END
     tell_url secure-jaeger "jaeger+https://nova:hush@127.0.0.1:$(port secure.query)?otlp_port=$(port secure.http)&ca=$state/ca.pem"
     tell_url secure-http "otlps://nova:hush@127.0.0.1:$(port secure.http)?ca=$state/ca.pem"
     tell_url secure-grpc "otlp+grpcs://nova:hush@127.0.0.1:$(port secure.grpc)?ca=$state/ca.pem"
-    tell_url python "$python/bin/python"
-}
-
-# An authority of our own, and what it says of the server.
-make_certificates() {
-    [ ! -s "$state/server.pem" ] || return 0
-    (
-        cd "$state"
-        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 \
-            -subj /CN=osprofiler-test-ca -keyout ca.key -out ca.pem
-        openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
-            -subj /CN=server -keyout server.key -out server.csr
-        openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 \
-            -extfile <(echo 'subjectAltName=DNS:localhost,IP:127.0.0.1') -out server.pem
-    ) 2>"$state/openssl.log"
+    tell_url python "$cache/otlp-python/bin/python"
 }

@@ -1,24 +1,12 @@
 # Debian's RabbitMQ: one node with a virtual host for each use, and TLS; and the existing Python
 # library with oslo.messaging at the other end.
 
-python=$cache/messaging-python
-packages="osprofiler==4.4.0 oslo.messaging==18.3.1"
 # Each has a queue `profiler.info` of its own.
 vhosts="suite outage library free ceilometer bench"
 
 install() {
     need rabbitmq-server rabbitmq-server
-    need openssl openssl
-    [ "$(cat "$python/packages" 2>/dev/null)" = "$packages" ] || install_python
-}
-
-install_python() {
-    need python3 python3-venv
-    rm -rf "$python"
-    python3 -m venv "$python"
-    # shellcheck disable=SC2086
-    "$python/bin/pip" install --quiet --disable-pip-version-check $packages
-    echo "$packages" >"$python/packages"
+    make_venv messaging "osprofiler==4.4.0 oslo.messaging==18.3.1"
 }
 
 start() {
@@ -44,7 +32,7 @@ start() {
         tell_url "$vhost" "rabbit://openstack:hush@127.0.0.1:$amqp/$vhost"
     done
     tell_url tls "rabbit://openstack:hush@localhost:$tls/free?ssl=true&ca=$state/ca.pem"
-    tell_url python "$python/bin/python"
+    tell_url python "$cache/messaging-python/bin/python"
 }
 
 # A server that lets one in knows its users and virtual hosts: they come before it listens.
@@ -82,20 +70,4 @@ print(json.dumps({
     "permissions": [{"user": "openstack", "vhost": name, **every} for name in vhosts],
 }))
 END
-}
-
-# An authority of our own, and what it says of the server and of a client.
-make_certificates() {
-    [ ! -s "$state/client.pem" ] || return 0
-    (
-        cd "$state"
-        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 \
-            -subj /CN=osprofiler-test-ca -keyout ca.key -out ca.pem
-        for name in server client; do
-            openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
-                -subj "/CN=$name" -keyout $name.key -out $name.csr
-            openssl x509 -req -in $name.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 \
-                -extfile <(echo 'subjectAltName=DNS:localhost,IP:127.0.0.1') -out $name.pem
-        done
-    ) 2>"$state/openssl.log"
 }

@@ -7,7 +7,6 @@ security=$cache/opensearch-security-2.19.3.0
 
 install() {
     get_opensearch
-    need openssl openssl
     (
         exec 9>"$security.lock"
         flock 9
@@ -18,19 +17,8 @@ install() {
 get_security() {
     rm -rf "$security"
     mkdir -p "$security"
-    cat >"$security/pom.xml" <<'END'
-<project><modelVersion>4.0.0</modelVersion>
-<groupId>osprofiler</groupId><artifactId>security</artifactId><version>1</version>
-<packaging>pom</packaging><dependencies><dependency>
-<groupId>org.opensearch.plugin</groupId><artifactId>opensearch-security</artifactId>
-<version>2.19.3.0</version><type>zip</type>
-</dependency></dependencies></project>
-END
-    mvn -B -q -f "$security/pom.xml" \
-        org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
-        -DexcludeTransitive=true -DoutputDirectory="$security" >"$security/mvn.log" 2>&1 ||
-        fail "maven fails; see $security/mvn.log"
-    (cd "$security" && jar xf ./*.zip && rm ./*.zip)
+    copy_artifacts "$security" true org.opensearch.plugin:opensearch-security:2.19.3.0:zip
+    (cd "$security" && jar xf lib/*.zip && rm -r lib)
     touch "$security/complete"
 }
 
@@ -87,18 +75,4 @@ END
 _meta: {type: rolesmapping, config_version: 2}
 tracing: {users: [nova]}
 END
-}
-
-# An authority of our own, and what it says of the server.
-make_certificates() {
-    [ ! -s "$state/server.pem" ] || return 0
-    (
-        cd "$state"
-        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 \
-            -subj /CN=osprofiler-test-ca -keyout ca.key -out ca.pem
-        openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
-            -subj /CN=server -keyout server.key -out server.csr
-        openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 \
-            -extfile <(echo 'subjectAltName=DNS:localhost,IP:127.0.0.1') -out server.pem
-    ) 2>"$state/openssl.log"
 }

@@ -11,9 +11,29 @@ need_java() {
     need curl curl
 }
 
+# copy_artifacts FOLDER ALONE ARTIFACT...: GROUP:NAME:VERSION:TYPE from Maven Central into FOLDER/lib,
+# with all that they need unless ALONE is true.
+copy_artifacts() {
+    local folder=$1 alone=$2 artifact
+    shift 2
+    {
+        echo '<project><modelVersion>4.0.0</modelVersion>'
+        echo '<groupId>osprofiler</groupId><artifactId>node</artifactId><version>1</version>'
+        echo '<packaging>pom</packaging><dependencies>'
+        for artifact in "$@"; do
+            echo "$artifact" | sed -E 's#(.*):(.*):(.*):(.*)#<dependency><groupId>\1</groupId><artifactId>\2</artifactId><version>\3</version><type>\4</type></dependency>#'
+        done
+        echo '</dependencies></project>'
+    } >"$folder/pom.xml"
+    mvn -B -q -f "$folder/pom.xml" \
+        org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
+        -DexcludeTransitive="$alone" -DoutputDirectory="$folder/lib" >"$folder/mvn.log" 2>&1 ||
+        fail "maven fails; see $folder/mvn.log"
+}
+
 # get PRODUCT VERSION LOG4J [ARTIFACT...]: the jars of a product into $cache, and our main class.
 get() (
-    local product=$1 version=$2 log4j=$3 artifact
+    local product=$1 version=$2 log4j=$3
     local home=$cache/$product-$version
     shift 3
     exec 9>"$home.lock"
@@ -21,21 +41,10 @@ get() (
     [ ! -e "$home/complete" ] || return 0
     rm -rf "$home"
     mkdir -p "$home/lib"
-    {
-        echo '<project><modelVersion>4.0.0</modelVersion>'
-        echo '<groupId>osprofiler</groupId><artifactId>node</artifactId><version>1</version>'
-        echo '<packaging>pom</packaging><dependencies>'
-        for artifact in "org.$product:$product:$version:jar" "$@" \
-            "org.$product.plugin:transport-netty4-client:$version:jar" \
-            "org.$product.plugin:reindex-client:$version:jar" \
-            "org.apache.logging.log4j:log4j-core:$log4j:jar"; do
-            echo "$artifact" | sed -E 's#(.*):(.*):(.*):(.*)#<dependency><groupId>\1</groupId><artifactId>\2</artifactId><version>\3</version><type>\4</type></dependency>#'
-        done
-        echo '</dependencies></project>'
-    } >"$home/pom.xml"
-    mvn -B -q -f "$home/pom.xml" \
-        org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
-        -DoutputDirectory="$home/lib" >"$home/mvn.log" 2>&1 || fail "maven fails; see $home/mvn.log"
+    copy_artifacts "$home" false "org.$product:$product:$version:jar" "$@" \
+        "org.$product.plugin:transport-netty4-client:$version:jar" \
+        "org.$product.plugin:reindex-client:$version:jar" \
+        "org.apache.logging.log4j:log4j-core:$log4j:jar"
     sed "s/org\.opensearch/org.$product/" "$root/scripts/servers/search-node/ServerNode.java" \
         >"$home/ServerNode.java"
     javac -proc:none -cp "$home/lib/*" -d "$home" "$home/ServerNode.java" 2>>"$home/mvn.log" ||
