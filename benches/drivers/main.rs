@@ -190,8 +190,9 @@ fn parts(url: &str) -> [String; 5] {
 
 fn race(bench: &mut Bench, back_end: &BackEnd) {
     let Some(url) = services::url(back_end.server, back_end.url) else { return };
-    write::race(bench, back_end, &url);
+    // First, while the store holds nothing else.
     read::race(bench, back_end, &url);
+    write::race(bench, back_end, &url);
 }
 
 fn main() {

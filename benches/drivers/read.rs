@@ -14,8 +14,8 @@ const POINTS: u64 = 1000;
 pub(crate) fn race(bench: &mut Bench, back_end: &BackEnd, url: &str) {
     let Some(raw_read) = back_end.raw_read else { return };
     let connection = url.parse().expect("a connection string");
-    let mut reader = open_reader(&connection, &Options::default()).expect("the server takes us");
     let base_id = fill(bench, url);
+    let mut reader = open_reader(&connection, &Options::default()).expect("the server takes us");
     let expected = 2 * usize::try_from(POINTS).expect("a few");
     let id = base_id.to_string();
     let mut ours = || {

@@ -15,9 +15,9 @@ const BATCH: usize = 1000;
 const POINTS: u64 = 10;
 
 pub(crate) fn race(bench: &mut Bench, back_end: &BackEnd, url: &str) {
-    let upstream = back_end.upstream.and_then(|upstream| {
-        Some((upstream(url), services::url(back_end.server, "python")?))
-    });
+    let upstream = back_end
+        .upstream
+        .and_then(|upstream| Some((upstream(url), services::url(back_end.server, "python")?)));
     let batches = bench.pick(20, 2);
     let count = bench.pick(2000, 100);
     let mut ours = || of_ours(url, batches);
