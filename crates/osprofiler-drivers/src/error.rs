@@ -33,6 +33,17 @@ pub enum ErrorKind {
     Storage,
 }
 
+impl ErrorKind {
+    /// What to do about a server that refused, as the end of a sentence.
+    #[cfg(any(feature = "_http", feature = "mongodb"))]
+    pub(crate) fn hint(self) -> &'static str {
+        match self {
+            Self::Denied => "; check user and password, and what that user may do",
+            _ => "",
+        }
+    }
+}
+
 /// The schemes that there are, by the features that bring them.
 const FEATURES: [(&str, &[&str]); 13] = [
     ("ceilometer", &["ceilometer", "ceilometer+https", "panko", "panko+https"]),

@@ -133,6 +133,8 @@ impl Http {
                 let (kind, message) = if let Some(distrust) = tls::distrust(&cause) {
                     let hint = "name its authority with `ca=PATH`";
                     (ErrorKind::Denied, format!("`{place}` is not trusted: {distrust}; {hint}"))
+                } else if cause.is_builder() {
+                    (ErrorKind::Storage, format!("cannot make a request to `{place}`"))
                 } else if cause.is_timeout() {
                     (ErrorKind::Unavailable, format!("`{place}` did not answer in time"))
                 } else {
@@ -143,7 +145,7 @@ impl Http {
             };
             let response = request.send().await.map_err(unavailable)?;
             let (status, headers) = (response.status(), response.headers().clone());
-            let body = response.bytes().await.map_err(unavailable)?.to_vec();
+            let body = response.bytes().await.map_err(unavailable)?.into();
             Ok(Answer { status, headers, body })
         })
     }
@@ -164,8 +166,7 @@ impl Http {
             | StatusCode::GATEWAY_TIMEOUT => ErrorKind::Unavailable,
             _ => ErrorKind::Storage,
         };
-        let hint = if kind == ErrorKind::Denied { "; check user and password" } else { "" };
-        let status = answer.status.as_u16();
+        let (status, hint) = (answer.status.as_u16(), kind.hint());
         Error::new(kind, format!("cannot {what} `{}`: HTTP {status} {text}{hint}", self.place))
     }
 

@@ -9,8 +9,9 @@ use super::list;
 use crate::{ConnectionString, Error, ErrorKind, ListQuery, Reader, TraceSummary};
 
 const WHAT: &str = "read a trace from";
-/// Records of the first page. It tells how large they are; the server has to hold a page in memory.
-const FIRST_PAGE: usize = 250;
+/// Records of the first page, which is all of most traces. It tells how large they are; the server has to
+/// hold a page in memory.
+const FIRST_PAGE: usize = 2500;
 /// The most records of a page that a server gives.
 const LARGEST_PAGE: usize = 10_000;
 /// About so much text makes a page.

@@ -17,8 +17,10 @@ use crate::{ConnectionString, Error, ListQuery, Reader, Summarizer, TraceSummary
 const BATCH: u32 = 5000;
 /// Bytes of documents that are held at once.
 const CHUNK: usize = 4 << 20;
-/// Traces that are summarized at once: at least, and at most.
-const TRACES: (usize, usize) = (20, 100);
+/// Traces that are summarized at once: at least as many as are asked for, and at most. They double
+/// where filters leave few of them.
+const FEWEST_TRACES: usize = 20;
+const MOST_TRACES: usize = 10_000;
 
 pub(super) struct MongoReader {
     store: Store,
@@ -79,6 +81,7 @@ impl Reader for MongoReader {
         let limit = query.limit.unwrap_or(usize::MAX);
         let unlimited = ListQuery { limit: None, ..query.clone() };
         let (mut list, mut met, mut waiting) = (Vec::new(), HashSet::new(), Vec::new());
+        let mut at_once = limit.clamp(FEWEST_TRACES, MOST_TRACES);
         let store = self.store.clone();
         let find = store.records.find(walk_filter(query)).projection(walk_fields());
         let mut chunks = Chunks::open(&store, LIST, find.sort(doc! { "timestamp": -1 }))?;
@@ -93,9 +96,10 @@ impl Reader for MongoReader {
                 }
                 met.insert(base_id.to_owned());
                 waiting.push(base_id.to_owned());
-                if waiting.len() < limit.clamp(TRACES.0, TRACES.1) {
+                if waiting.len() < at_once {
                     continue;
                 }
+                at_once = MOST_TRACES.min(2 * at_once);
                 list.extend(self.summaries_of(mem::take(&mut waiting), &unlimited)?);
                 let at = document.get_str("timestamp").ok().and_then(Timestamp::parse);
                 let is_later = |summary: &&TraceSummary| at.is_some_and(|at| summary.started > at);

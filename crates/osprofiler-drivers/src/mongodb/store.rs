@@ -102,8 +102,7 @@ impl Store {
         let (kind, why) = reason(cause);
         let hint = match kind {
             ErrorKind::Denied if is_about_tls(&why) => "; check `ca` and the name of the host",
-            ErrorKind::Denied => "; check user and password",
-            _ => "",
+            _ => kind.hint(),
         };
         Error::new(kind, format!("cannot {what} `{}`: {why}{hint}", self.place))
     }

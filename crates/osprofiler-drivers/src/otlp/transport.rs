@@ -274,8 +274,7 @@ impl GrpcTransport {
             | Code::DataLoss => ErrorKind::Unavailable,
             _ => ErrorKind::Storage,
         };
-        let hint = if kind == ErrorKind::Denied { "; check user and password" } else { "" };
-        let said = brief(status.message());
+        let (said, hint) = (brief(status.message()), kind.hint());
         let message = format!("cannot write spans to `{}`: {said}{hint}", self.place);
         Error::new(kind, message).with_source(status)
     }

@@ -24,6 +24,9 @@ const STATEMENT_LEN: usize = 64 * 1024;
 /// The name of the lock under which tables are made, and its number.
 const LOCK: &str = "osprofiler";
 const LOCK_NUMBER: i64 = 0x4f53_5072;
+/// Functions of MySQL and of PostgreSQL.
+const TAKE: [&str; 2] = ["SELECT GET_LOCK(?, 20)", "SELECT pg_advisory_lock(?)"];
+const GIVE_BACK: [&str; 2] = ["SELECT RELEASE_LOCK(?)", "SELECT pg_advisory_unlock(?)"];
 
 impl Tables {
     /// Looks for the tables.
@@ -61,9 +64,9 @@ impl Tables {
             return Ok(found);
         }
         // Others may be about to do the same.
-        lock(connection).await?;
+        call_with_lock(connection, TAKE).await?;
         let made = Self::find(connection).await?.complete(connection).await;
-        unlock(connection).await?;
+        call_with_lock(connection, GIVE_BACK).await?;
         made?;
         Self::find(connection).await
     }
@@ -99,22 +102,17 @@ impl Tables {
     }
 }
 
-async fn lock(connection: &mut Connection) -> sqlx::Result<()> {
-    let sql = connection.dialect("SELECT GET_LOCK(?, 20)", "SELECT pg_advisory_lock(?)");
-    let value = match connection {
+/// Takes the lock, or gives it back, by a function of the server.
+async fn call_with_lock(
+    connection: &mut Connection,
+    [mysql, postgres]: [&str; 2],
+) -> sqlx::Result<()> {
+    let lock = match connection {
         Connection::MySql(_) => LOCK.into(),
         Connection::Postgres(_) => LOCK_NUMBER.into(),
     };
-    connection.fetch(sql, &[value]).await.map(drop)
-}
-
-async fn unlock(connection: &mut Connection) -> sqlx::Result<()> {
-    let sql = connection.dialect("SELECT RELEASE_LOCK(?)", "SELECT pg_advisory_unlock(?)");
-    let value = match connection {
-        Connection::MySql(_) => LOCK.into(),
-        Connection::Postgres(_) => LOCK_NUMBER.into(),
-    };
-    connection.fetch(sql, &[value]).await.map(drop)
+    let sql = connection.dialect(mysql, postgres);
+    connection.fetch(sql, &[lock]).await.map(drop)
 }
 
 const MYSQL_DATA: &str = "
