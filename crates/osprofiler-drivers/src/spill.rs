@@ -3,7 +3,8 @@
 //! It is a file of JSON lines as the driver `file` writes them, which any number of processes may share.
 //! What waits in it is written to the back end once that takes records again: by one process at a time,
 //! which holds a lock (`PATH.lock`), moves the file away (`PATH.replay`), and notes how much of it is
-//! acknowledged, so that another process can go on where it was killed.
+//! acknowledged, so that another process can go on where it was killed. Records that the back end
+//! refuses for what they are go to `PATH.refused`.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -101,9 +102,13 @@ impl SpillingWriter {
             && self.waiting.as_ref().is_some_and(|waiting| Instant::now() < waiting.until)
     }
 
-    /// Writes to the back end; it is opened anew after a failure.
+    /// The back end; it is opened anew after a failure.
+    fn take_back_end(&mut self) -> Result<Box<dyn Writer>, Error> {
+        self.back_end.take().map_or_else(&mut self.open, Ok)
+    }
+
     fn write_through(&mut self, records: &[Record]) -> Result<(), Error> {
-        let mut back_end = self.back_end.take().map_or_else(&mut self.open, Ok)?;
+        let mut back_end = self.take_back_end()?;
         back_end.write(records)?;
         self.back_end = Some(back_end);
         Ok(())
@@ -111,16 +116,21 @@ impl SpillingWriter {
 
     fn spill(&mut self, records: &[Record]) -> Result<(), Error> {
         let waiting = size(&self.settings.path) + size(&beside(&self.settings.path, ".replay"));
-        if waiting >= self.settings.max_bytes {
-            let place = self.settings.path.display();
-            let message = format!(
-                "the back end is away, and its spill file `{place}` holds {waiting} bytes; \
-                 it may have {} (`spill_max`)",
-                self.settings.max_bytes
-            );
-            return Err(Error::new(ErrorKind::Unavailable, message));
-        }
+        self.check_bound(&self.settings.path, waiting)?;
         self.file.write(records)
+    }
+
+    fn check_bound(&self, path: &Path, bytes: u64) -> Result<(), Error> {
+        if bytes < self.settings.max_bytes {
+            return Ok(());
+        }
+        let message = format!(
+            "the back end does not take records, and the spill file `{}` holds {bytes} bytes; it may \
+             have {} (`spill_max`)",
+            path.display(),
+            self.settings.max_bytes
+        );
+        Err(Error::new(ErrorKind::Unavailable, message))
     }
 
     /// Leaves the back end alone for a while.
@@ -129,32 +139,65 @@ impl SpillingWriter {
         self.waiting = Some(Waiting::after(wait.clamp(FIRST_WAIT, LAST_WAIT)));
     }
 
-    /// Writes what waits in the file to the back end. False if another process is at it.
-    fn replay(&mut self) -> Result<bool, Error> {
+    /// Writes some of what waits in the file to the back end.
+    fn replay(&mut self) -> Result<Replay, Error> {
         let path = self.settings.path.clone();
         let failed = |cause| files::error(&format!("cannot replay `{}`", path.display()), cause);
-        let Some(mut progress) = Progress::lock(&path).map_err(failed)? else { return Ok(false) };
-        while let Some(mut lines) = progress.take().map_err(failed)? {
-            loop {
-                let (records, bytes) = next_batch(&mut lines).map_err(failed)?;
-                if bytes == 0 {
-                    break;
-                }
-                match self.write_through(&records) {
-                    Err(error) if !error.is_retryable() => self.set_aside(&records)?,
-                    result => result?,
-                }
-                progress.advance(bytes).map_err(failed)?;
-            }
+        let Some(mut progress) = Progress::lock(&path).map_err(failed)? else {
+            return Ok(Replay::Elsewhere);
+        };
+        let Some(mut lines) = progress.take().map_err(failed)? else { return Ok(Replay::Done) };
+        let (records, bytes) = next_batch(&mut lines).map_err(failed)?;
+        if bytes == 0 {
             progress.finish().map_err(failed)?;
+        } else {
+            self.offer(&records)?;
+            progress.advance(bytes).map_err(failed)?;
         }
-        Ok(true)
+        Ok(Replay::More)
     }
 
-    /// Keeps records that the back end will never take, so that they do not stand in the way of others.
-    fn set_aside(&self, records: &[Record]) -> Result<(), Error> {
-        FileWriter::open(&beside(&self.settings.path, ".refused"))?.write(records)
+    /// Writes records to the back end, and sets aside those that it refuses for what they are, so that
+    /// they do not stand in the way of others.
+    fn offer(&mut self, records: &[Record]) -> Result<(), Error> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let mut back_end = self.take_back_end()?;
+        match back_end.write(records) {
+            Ok(()) => self.back_end = Some(back_end),
+            Err(error) if is_passing(&error) => return Err(error),
+            Err(_) if records.len() == 1 => self.set_aside(records)?,
+            Err(_) => {
+                let (some, others) = records.split_at(records.len() / 2);
+                self.offer(some)?;
+                self.offer(others)?;
+            }
+        }
+        Ok(())
     }
+
+    fn set_aside(&self, records: &[Record]) -> Result<(), Error> {
+        let refused = beside(&self.settings.path, ".refused");
+        self.check_bound(&refused, size(&refused))?;
+        FileWriter::open(&refused)?.write(records)
+    }
+}
+
+/// What came of a replay.
+enum Replay {
+    /// More waits.
+    More,
+    /// Nothing waits.
+    Done,
+    /// Another process is at it.
+    Elsewhere,
+}
+
+/// Whether the error may pass without the records changing: somebody mends the server, or the rights of
+/// our user.
+fn is_passing(error: &Error) -> bool {
+    !matches!(error.kind(), ErrorKind::Storage | ErrorKind::Unsupported)
 }
 
 impl Writer for SpillingWriter {
@@ -163,7 +206,7 @@ impl Writer for SpillingWriter {
             return self.spill(records);
         }
         match self.write_through(records) {
-            Err(error) if error.is_retryable() => {
+            Err(error) if is_passing(&error) => {
                 self.wait();
                 self.spill(records)
             }
@@ -172,7 +215,7 @@ impl Writer for SpillingWriter {
     }
 
     fn delete(&mut self, base_id: &Id) -> Result<bool, Error> {
-        let mut back_end = self.back_end.take().map_or_else(&mut self.open, Ok)?;
+        let mut back_end = self.take_back_end()?;
         let deleted = back_end.delete(base_id)?;
         self.back_end = Some(back_end);
         Ok(deleted)
@@ -181,10 +224,12 @@ impl Writer for SpillingWriter {
     fn catch_up(&mut self) -> Option<Duration> {
         let of_back_end = self.back_end.as_mut().and_then(|back_end| back_end.catch_up());
         if self.waiting.as_ref().is_some_and(|waiting| Instant::now() >= waiting.until) {
+            // One batch: what is written meanwhile has its turn as well.
             match self.replay() {
-                Ok(true) => self.waiting = None,
+                Ok(Replay::More) => self.waiting = Some(Waiting::after(Duration::ZERO)),
+                Ok(Replay::Done) => self.waiting = None,
                 // The next write says what is wrong.
-                Ok(false) | Err(_) => self.wait(),
+                Ok(Replay::Elsewhere) | Err(_) => self.wait(),
             }
         }
         let left = self

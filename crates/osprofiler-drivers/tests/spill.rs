@@ -31,8 +31,13 @@ impl Redis {
     }
 
     fn start(&mut self) {
+        self.start_with(&[]);
+    }
+
+    fn start_with(&mut self, arguments: &[&str]) {
         let process = Command::new("redis-server")
             .args(["--save", "", "--bind", "127.0.0.1", "--port", &self.port.to_string()])
+            .args(arguments)
             .stdout(Stdio::null())
             .spawn();
         self.process = Some(process.unwrap());
@@ -153,6 +158,73 @@ fn processes_that_share_a_file_replay_it_once() {
     for id in &ids {
         assert_eq!(redis.ids_of(id).len(), 500);
     }
+}
+
+#[test]
+fn records_wait_for_a_server_that_lets_nobody_in() {
+    let Some(mut redis) = Redis::absent() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spill.jsonl");
+    let records: Vec<Record> = (0..5).map(|at| record("b", at)).collect();
+    redis.start();
+    let mut writer = writer(&redis.spilling(&path)).unwrap();
+    redis.stop();
+    writer.write(&records[..2]).unwrap();
+    redis.start_with(&["--requirepass", "hush"]);
+    thread::sleep(Duration::from_secs(2));
+    assert!(writer.catch_up().is_some(), "they still wait");
+    writer.write(&records[2..]).unwrap();
+    assert!(!folder.path().join("spill.jsonl.refused").exists());
+
+    redis.stop();
+    redis.start();
+    catch_up(&mut *writer);
+    assert_eq!(redis.ids_of("b"), texts(&records));
+}
+
+#[test]
+fn what_the_server_never_takes_is_set_aside_and_nothing_else() {
+    let Some(mut redis) = Redis::absent() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spill.jsonl");
+    let good: Vec<Record> = (0..50).map(|at| record("good", at)).collect();
+    let bad: Vec<Record> = (0..3).map(|at| record("bad", at)).collect();
+    let mut writer = writer(&redis.spilling(&path)).unwrap();
+    writer.write(&[&good[..20], &bad, &good[20..]].concat()).unwrap();
+    redis.start();
+    let client = |arguments: &[&str]| {
+        let port = redis.port.to_string();
+        let done = Command::new("redis-cli").args(["-p", &port]).args(arguments).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    };
+    // Something else is where the records of this trace belong.
+    client(&["set", "osprofiler_opt:bad", "of others"]);
+    catch_up(&mut *writer);
+
+    let mut stored = redis.ids_of("good");
+    stored.dedup();
+    assert_eq!(stored, texts(&good));
+    let refused = fs::read_to_string(folder.path().join("spill.jsonl.refused")).unwrap();
+    let mut refused: Vec<&str> = refused.lines().collect();
+    refused.sort_unstable();
+    assert_eq!(refused, texts(&bad));
+}
+
+#[test]
+fn a_replay_lets_others_write_between_its_batches() {
+    let Some(mut redis) = Redis::absent() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spill.jsonl");
+    let mut writer = writer(&redis.spilling(&path)).unwrap();
+    let records: Vec<Record> = (0..2500).map(|at| record("old", at)).collect();
+    writer.write(&records).unwrap();
+    redis.start();
+    until(|| writer.catch_up() == Some(Duration::ZERO));
+    assert_eq!(redis.ids_of("old").len(), 1000, "a batch of those that wait");
+    writer.write(&[record("new", 0)]).unwrap();
+    assert_eq!(redis.ids_of("new").len(), 1);
+    catch_up(&mut *writer);
+    assert_eq!(redis.ids_of("old").len(), 2500);
 }
 
 #[test]
