@@ -10,6 +10,11 @@ use percent_encoding::percent_decode_str;
 
 use crate::{ConnectionString, Error, ErrorKind};
 
+/// How long to wait for a connection to a host.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long to wait for an answer, unless the option `timeout` says otherwise.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
 /// `scheme://user:password@host:port,host:port/path?option=value`, taken apart.
 ///
 /// Characters of users, passwords, paths and options may be percent-encoded; `/ ? # @ : ,` of a
@@ -196,6 +201,19 @@ impl Address {
             .map(Duration::try_from_secs_f64)
             .transpose()
             .map_err(|_| self.wrong(&format!("expected {expected} as `{name}`")))
+    }
+
+    /// How long to wait for an answer: the option `timeout`, in seconds.
+    ///
+    /// # Errors
+    ///
+    /// If it is no number of seconds, or none at all.
+    pub(crate) fn timeout(&self) -> Result<Duration, Error> {
+        let timeout = self.seconds("timeout")?.unwrap_or(TIMEOUT);
+        if timeout.is_zero() {
+            return Err(self.wrong("expected more than 0 seconds as `timeout`"));
+        }
+        Ok(timeout)
     }
 
     /// The value of an option that is yes or no; no if it is not given.

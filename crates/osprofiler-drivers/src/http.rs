@@ -1,21 +1,16 @@
 //! The one HTTP client of the drivers whose back ends speak HTTP.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
 
-use crate::address::{Address, Secret};
+use crate::address::{Address, CONNECT_TIMEOUT, Secret};
 use crate::runtime::block_on;
 use crate::tls::{self, Tls};
 use crate::{Error, ErrorKind};
 
-/// How long to wait for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long to wait for a whole answer, unless the option `timeout` says otherwise.
-const TIMEOUT: Duration = Duration::from_secs(30);
 /// How much of a refusal's text an error shows.
 const SHOWN: usize = 300;
 
@@ -54,18 +49,25 @@ pub(crate) struct Settings<'a> {
 }
 
 impl Http {
-    /// Makes a client for the servers of a connection string; takes the options `timeout` (seconds)
-    /// and those of [`Tls`]. Nothing is sent yet.
+    /// Makes a client for the servers of a connection string; takes the options `timeout` (seconds),
+    /// `proxy`, and those of [`Tls`]. Nothing is sent yet.
     ///
     /// # Errors
     ///
     /// If the connection string makes no sense.
     pub(crate) fn new(address: &Address, settings: Settings<'_>) -> Result<Self, Error> {
         let tls = Tls::of(address)?;
-        let client = Client::builder()
+        let client = match address.option("proxy") {
+            // The environment's is for the world outside; records and passwords stay inside.
+            None => Client::builder().no_proxy(),
+            Some(url) => Client::builder().proxy(reqwest::Proxy::all(url).map_err(|_| {
+                address.wrong("expected a URL as `proxy`, such as `http://proxy:3128`")
+            })?),
+        };
+        let client = client
             .tls_backend_preconfigured(tls.client_config()?)
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(address.seconds("timeout")?.unwrap_or(TIMEOUT))
+            .timeout(address.timeout()?)
             .default_headers(settings.headers)
             // A back end that sends us elsewhere, credentials and all, is no back end.
             .redirect(reqwest::redirect::Policy::none())
@@ -94,7 +96,7 @@ impl Http {
 
     /// Sends a request to a path below the servers' own, and waits for the whole answer, whatever its
     /// status. `add` adds what the request has besides; it is called again for each server that is
-    /// asked, one after the other, until one can be reached.
+    /// asked, one after the other, until one says something else than that it cannot now.
     ///
     /// # Errors
     ///
@@ -106,7 +108,7 @@ impl Http {
         add: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Answer, Error> {
         let first = self.last.load(Ordering::Relaxed);
-        let mut failure = None;
+        let mut last = None;
         for at in (0..self.servers.len()).map(|at| (first + at) % self.servers.len()) {
             let url = self.servers[at].join(path.trim_start_matches('/')).map_err(|cause| {
                 Error::new(ErrorKind::Storage, format!("no such path `{path}`")).with_source(cause)
@@ -116,23 +118,22 @@ impl Http {
                 request = request.basic_auth(user, password.as_ref().map(Secret::expose));
             }
             match self.try_send(add(request)) {
-                Ok(answer) => {
+                Ok(answer) if kind_of(answer.status) != ErrorKind::Unavailable => {
                     self.last.store(at, Ordering::Relaxed);
                     return Ok(answer);
                 }
-                Err(error) => failure = Some(error),
+                result => last = Some(result),
             }
         }
-        Err(failure.unwrap_or_else(|| Error::new(ErrorKind::ConnectionString, "no host")))
+        last.unwrap_or_else(|| Err(Error::new(ErrorKind::ConnectionString, "no host")))
     }
 
     fn try_send(&self, request: RequestBuilder) -> Result<Answer, Error> {
         block_on(async {
             let unavailable = |cause: reqwest::Error| {
                 let place = &self.place;
-                let (kind, message) = if let Some(distrust) = tls::distrust(&cause) {
-                    let hint = "name its authority with `ca=PATH`";
-                    (ErrorKind::Denied, format!("`{place}` is not trusted: {distrust}; {hint}"))
+                let (kind, message) = if let Some(trouble) = tls::trouble(&cause) {
+                    (ErrorKind::Denied, format!("`{place}`: {trouble}"))
                 } else if cause.is_builder() {
                     (ErrorKind::Storage, format!("cannot make a request to `{place}`"))
                 } else if cause.is_timeout() {
@@ -156,16 +157,7 @@ impl Http {
         let text = String::from_utf8_lossy(&answer.body);
         let words: Vec<&str> = text.split_whitespace().collect();
         let text: String = words.join(" ").chars().take(SHOWN).collect();
-        let kind = match answer.status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ErrorKind::Denied,
-            StatusCode::NOT_FOUND => ErrorKind::NotFound,
-            StatusCode::REQUEST_TIMEOUT
-            | StatusCode::TOO_MANY_REQUESTS
-            | StatusCode::BAD_GATEWAY
-            | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT => ErrorKind::Unavailable,
-            _ => ErrorKind::Storage,
-        };
+        let kind = kind_of(answer.status);
         let (status, hint) = (answer.status.as_u16(), kind.hint());
         Error::new(kind, format!("cannot {what} `{}`: HTTP {status} {text}{hint}", self.place))
     }
@@ -173,6 +165,20 @@ impl Http {
     /// What errors call the back end; without secrets.
     pub(crate) fn place(&self) -> &str {
         &self.place
+    }
+}
+
+/// What a status means that is no success.
+fn kind_of(status: StatusCode) -> ErrorKind {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ErrorKind::Denied,
+        StatusCode::NOT_FOUND => ErrorKind::NotFound,
+        StatusCode::REQUEST_TIMEOUT
+        | StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::BAD_GATEWAY
+        | StatusCode::SERVICE_UNAVAILABLE
+        | StatusCode::GATEWAY_TIMEOUT => ErrorKind::Unavailable,
+        _ => ErrorKind::Storage,
     }
 }
 

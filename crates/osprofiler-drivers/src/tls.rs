@@ -1,7 +1,6 @@
 //! TLS: whom a driver trusts, and as whom it is trusted.
 
 use std::error::Error as StdError;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +9,8 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError};
+use rustls::{RootCertStore, SignatureScheme};
 
 use crate::address::Address;
 use crate::{Error, ErrorKind};
@@ -24,12 +24,6 @@ pub(crate) struct Tls {
     pub(crate) identity: Option<(PathBuf, PathBuf)>,
     /// `insecure`: any certificate of the server is fine.
     pub(crate) insecure: bool,
-}
-
-/// The texts of a certificate and of its key.
-pub(crate) struct IdentityPem {
-    pub(crate) cert: Vec<u8>,
-    pub(crate) key: Vec<u8>,
 }
 
 impl Tls {
@@ -70,27 +64,6 @@ impl Tls {
             .map_err(|cause| unusable(cert, cause))
     }
 
-    /// The text of the file `ca`, for clients that want it.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be read.
-    pub(crate) fn ca_pem(&self) -> Result<Option<Vec<u8>>, Error> {
-        let read = |path: &PathBuf| fs::read(path).map_err(|cause| unusable(path, cause));
-        self.ca.as_ref().map(read).transpose()
-    }
-
-    /// The texts of the files `cert` and `key`, for clients that want them.
-    ///
-    /// # Errors
-    ///
-    /// If they cannot be read.
-    pub(crate) fn identity_pem(&self) -> Result<Option<IdentityPem>, Error> {
-        let Some((cert, key)) = &self.identity else { return Ok(None) };
-        let read = |path: &PathBuf| fs::read(path).map_err(|cause| unusable(path, cause));
-        Ok(Some(IdentityPem { cert: read(cert)?, key: read(key)? }))
-    }
-
     fn roots(&self) -> Result<RootCertStore, Error> {
         let mut roots = RootCertStore::empty();
         match &self.ca {
@@ -108,11 +81,31 @@ impl Tls {
     }
 }
 
-/// Why the server's certificate was not accepted, if that is what a failure comes from.
-pub(crate) fn distrust<'a>(failure: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+/// What is wrong between the server and us, and what to do about it, if TLS is what a failure comes from.
+/// To try again does not help.
+pub(crate) fn trouble(failure: &(dyn StdError + 'static)) -> Option<String> {
+    let error = tls_error(failure)?;
+    let hint = match error {
+        TlsError::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            "name its authority with `ca=PATH`"
+        }
+        TlsError::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => "name the server as its certificate does",
+        TlsError::InvalidCertificate(
+            CertificateError::Expired | CertificateError::ExpiredContext { .. },
+        ) => "its certificate has to be renewed",
+        TlsError::InvalidCertificate(_) => "check its certificate, and `ca`",
+        TlsError::AlertReceived(_) => "it refuses us: check `cert` and `key`",
+        _ => "check scheme and port",
+    };
+    Some(format!("no TLS with it: {error}; {hint}"))
+}
+
+fn tls_error<'a>(failure: &'a (dyn StdError + 'static)) -> Option<&'a TlsError> {
     let mut cause = Some(failure);
     while let Some(error) = cause {
-        if let Some(error @ rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+        if let Some(error) = error.downcast_ref() {
             return Some(error);
         }
         // What an I/O error was made of is not among its sources.
@@ -148,7 +141,7 @@ impl ServerCertVerifier for AnyServer {
         _: &ServerName<'_>,
         _: &[u8],
         _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
+    ) -> Result<ServerCertVerified, TlsError> {
         Ok(ServerCertVerified::assertion())
     }
 
@@ -157,7 +150,7 @@ impl ServerCertVerifier for AnyServer {
         message: &[u8],
         cert: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+    ) -> Result<HandshakeSignatureValid, TlsError> {
         verify_tls12_signature(message, cert, signature, &self.0.signature_verification_algorithms)
     }
 
@@ -166,7 +159,7 @@ impl ServerCertVerifier for AnyServer {
         message: &[u8],
         cert: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+    ) -> Result<HandshakeSignatureValid, TlsError> {
         verify_tls13_signature(message, cert, signature, &self.0.signature_verification_algorithms)
     }
 

@@ -315,7 +315,7 @@ fn what_is_wrong_is_said_without_secrets() {
         assert!(said.contains("nova:***@127.0.0.1"), "{said}");
         let untrusted = right.split("ca=").next().unwrap();
         let said = drivers::refusal(untrusted, "hush");
-        assert!(said.contains("is not trusted") && said.contains("`ca=PATH`"), "{said}");
+        assert!(said.contains("no TLS with it") && said.contains("`ca=PATH`"), "{said}");
     }
     for (way, path) in [("http", "/nowhere"), ("jaeger", "/nowhere")] {
         let right = url("jaeger", way).unwrap();

@@ -13,14 +13,10 @@ use rustls::ClientConfig;
 use tokio::time::timeout;
 
 use super::transport;
-use crate::address::{Address, Host, Secret};
-use crate::tls::{Tls, distrust};
+use crate::address::{Address, CONNECT_TIMEOUT, Host, Secret};
+use crate::tls::{self, Tls};
 use crate::{Error, ErrorKind};
 
-/// How long to wait for a connection, to each host.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long to wait for an answer, unless the option `timeout` says otherwise.
-const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long to wait for a goodbye.
 const CLOSES_WITHIN: Duration = Duration::from_secs(1);
 /// How often each side shows that it is there, in seconds, unless the option `heartbeat` says otherwise.
@@ -64,7 +60,7 @@ impl Bus {
             password: address.password.clone().unwrap_or_else(guest),
             tls: if is_tls { Some(Arc::new(tls.client_config()?)) } else { None },
             heartbeat: heartbeat?.unwrap_or(HEARTBEAT),
-            timeout: address.seconds("timeout")?.unwrap_or(TIMEOUT),
+            timeout: address.timeout()?,
             place: address.shown().to_owned(),
         })
     }
@@ -148,12 +144,15 @@ impl Bus {
 
     /// The error that the client's is; `what` was to be done, such as `connect to`.
     pub(super) fn error(&self, what: &str, cause: lapin::Error) -> Error {
+        if let Cause::IOError(io) = cause.kind()
+            && let Some(trouble) = tls::trouble(&**io)
+        {
+            let message = format!("cannot {what} `{}`: {trouble}", self.place);
+            return Error::new(ErrorKind::Denied, message).with_source(cause);
+        }
         let (kind, hint) = match cause.kind() {
             Cause::ProtocolError(refusal) => {
                 kind_of(refusal.get_id(), refusal.get_message().as_str())
-            }
-            Cause::IOError(io) if distrust(&**io).is_some() => {
-                (ErrorKind::Denied, "; name its authority with `ca=PATH`")
             }
             Cause::AuthProviderError(_)
             | Cause::InvalidProtocolVersion(_)

@@ -258,9 +258,8 @@ impl GrpcTransport {
 
     /// The error that a status is. The specification of OTLP says which may be retried.
     fn refusal(&self, status: Status) -> Error {
-        if let Some(distrust) = tls::distrust(&status) {
-            let hint = "name its authority with `ca=PATH`";
-            let message = format!("`{}` is not trusted: {distrust}; {hint}", self.place);
+        if let Some(trouble) = tls::trouble(&status) {
+            let message = format!("`{}`: {trouble}", self.place);
             return Error::new(ErrorKind::Denied, message).with_source(status);
         }
         let kind = match status.code() {

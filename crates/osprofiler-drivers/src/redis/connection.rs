@@ -124,10 +124,8 @@ fn add_auth(commands: &mut Commands, Credentials { user, password }: &Credential
 
 /// The error of a server that does not answer, or is something else.
 fn unreachable(what: &str, place: &str, timeout: Duration, cause: io::Error) -> Error {
-    if let Some(distrust) = tls::distrust(&cause) {
-        let hint = "name its authority with `ca=PATH`";
-        let message = format!("cannot {what} {place}: it is not trusted: {distrust}; {hint}");
-        return Error::new(ErrorKind::Denied, message);
+    if let Some(trouble) = tls::trouble(&cause) {
+        return Error::new(ErrorKind::Denied, format!("cannot {what} {place}: {trouble}"));
     }
     let (kind, hint) = match cause.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
