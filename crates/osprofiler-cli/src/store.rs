@@ -7,6 +7,7 @@ use osprofiler_report::{Report, ReportBuilder};
 use osprofiler_wire::Id;
 
 use crate::args::StoreArgs;
+use crate::output;
 
 impl StoreArgs {
     /// The connection string that was given, or that of the user's own store.
@@ -33,12 +34,26 @@ impl StoreArgs {
     }
 }
 
-/// Reads one trace; the report is empty if there is none.
-pub(crate) fn read_report(reader: &mut dyn Reader, base_id: &Id) -> anyhow::Result<Report> {
+/// Reads one trace, as far as it can be read; the report is empty if there is none.
+pub(crate) fn read_report(
+    reader: &mut dyn Reader,
+    base_id: &Id,
+) -> (Report, Result<(), osprofiler_drivers::Error>) {
     let mut builder = ReportBuilder::new();
-    reader.read(base_id, &mut |json| {
+    let read = reader.read(base_id, &mut |json| {
         // The report counts what cannot be read, and says so.
         let _ = builder.add(json);
-    })?;
-    Ok(builder.finish())
+    });
+    (builder.finish(), read)
+}
+
+/// Says that records of the store were skipped, if any were.
+pub(crate) fn complain_of_skipped(reader: &dyn Reader) {
+    let skipped = reader.skipped();
+    if skipped > 0 {
+        output::complain(&format!(
+            "{skipped} records of the store make no sense and were skipped; a process may have \
+             been killed while it wrote them"
+        ));
+    }
 }

@@ -46,7 +46,7 @@
 //! ```
 
 #[cfg(feature = "_address")]
-#[allow(dead_code, reason = "each driver uses some of it")]
+#[cfg_attr(not(feature = "all"), allow(dead_code, reason = "each driver uses some of it"))]
 mod address;
 #[cfg(feature = "ceilometer")]
 mod ceilometer;
@@ -62,7 +62,7 @@ mod file;
 #[cfg(any(feature = "file", feature = "sqlite"))]
 mod files;
 #[cfg(feature = "_http")]
-#[allow(dead_code, reason = "each driver uses some of it")]
+#[cfg_attr(not(feature = "all"), allow(dead_code, reason = "each driver uses some of it"))]
 mod http;
 #[cfg(feature = "jaeger")]
 mod jaeger;
@@ -79,7 +79,7 @@ mod otlp;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "_runtime")]
-#[allow(dead_code, reason = "each driver uses some of it")]
+#[cfg_attr(not(feature = "all"), allow(dead_code, reason = "each driver uses some of it"))]
 mod runtime;
 #[cfg(feature = "_address")]
 mod spill;
@@ -89,7 +89,7 @@ mod sql;
 mod sqlite;
 mod summary;
 #[cfg(feature = "_tls")]
-#[allow(dead_code, reason = "each driver uses some of it")]
+#[cfg_attr(not(feature = "all"), allow(dead_code, reason = "each driver uses some of it"))]
 mod tls;
 
 pub use connection::{ConnectionString, default_connection_string};

@@ -78,10 +78,17 @@ impl Import {
     /// nothing.
     fn store(&mut self, store: &StoreArgs) -> anyhow::Result<()> {
         let mut writer = store.writer()?;
+        let mut reader = if_supported(store.reader())?;
         for base_id in &self.order {
             let records = self.traces.get_mut(base_id).expect("each has an entry");
             let before = records.len();
-            let mut known = stored_records(base_id, store)?;
+            let mut known = HashSet::new();
+            if let Some(reader) = &mut reader {
+                let read = reader.read(base_id, &mut |json| {
+                    known.insert(normal_form(json));
+                });
+                if_supported(read.map_err(anyhow::Error::from))?;
+            }
             records.retain(|record| known.insert(normal_form(&record.to_json())));
             write_batches(&mut *writer, records)?;
             self.stored += records.len();
@@ -98,24 +105,17 @@ fn read_record(json: &str) -> Result<Record, RecordError> {
         .or_else(|_| RecordView::parse(&json::repair(json)).map(|view| Record::from(&view)))
 }
 
-/// The records that the back end has of a trace; none if it cannot be read.
-fn stored_records(base_id: &Id, store: &StoreArgs) -> anyhow::Result<HashSet<String>> {
-    let mut known = HashSet::new();
-    let read = store.reader().and_then(|mut reader| {
-        reader.read(base_id, &mut |json| {
-            known.insert(normal_form(json));
-        })?;
-        Ok(())
-    });
-    match read {
-        Err(error) if !is_unsupported(&error) => Err(error),
-        _ => Ok(known),
-    }
-}
-
 /// The same text for the same record, however it is indented and its keys are ordered.
 fn normal_form(json: &str) -> String {
     serde_json::from_str::<Value>(json).map_or_else(|_| json.to_owned(), |value| value.to_string())
+}
+
+/// `None` from a back end that cannot do that.
+fn if_supported<T>(done: anyhow::Result<T>) -> anyhow::Result<Option<T>> {
+    match done {
+        Err(error) if is_unsupported(&error) => Ok(None),
+        done => done.map(Some),
+    }
 }
 
 fn is_unsupported(error: &anyhow::Error) -> bool {

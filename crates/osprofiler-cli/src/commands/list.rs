@@ -7,10 +7,13 @@ use osprofiler_report::units::Micros;
 
 use crate::args::ListArgs;
 use crate::output;
+use crate::store::complain_of_skipped;
 
 pub(crate) fn list(args: &ListArgs) -> anyhow::Result<()> {
     let query = query(args);
-    let traces = args.store.reader()?.list(&query)?;
+    let mut reader = args.store.reader()?;
+    let traces = reader.list(&query)?;
+    complain_of_skipped(&*reader);
     if traces.is_empty() && !args.json {
         let kind = if args.error_trace { "traces with errors" } else { "traces" };
         let like_that = if is_filtered(&query) { " like that" } else { "" };

@@ -120,9 +120,18 @@ pub(crate) fn await_trace(
     let deadline = Instant::now() + wait;
     let mut report = ReportBuilder::new().finish();
     let mut quiet_since = Instant::now();
+    let mut reader = None;
     loop {
-        let next = match open_if_there(store)? {
-            Some(mut reader) => read_report(&mut *reader, base_id)?,
+        let asked = Instant::now();
+        if reader.is_none() {
+            reader = open_if_there(store)?;
+        }
+        let next = match &mut reader {
+            Some(reader) => {
+                let (report, read) = read_report(&mut **reader, base_id);
+                read?;
+                report
+            }
             None => ReportBuilder::new().finish(),
         };
         if next.records() != report.records() {
@@ -136,7 +145,8 @@ pub(crate) fn await_trace(
         if Instant::now() >= deadline {
             return Ok(Awaited { report, settled: false });
         }
-        thread::sleep(POLL);
+        // A back end for which it is hard work is asked less often.
+        thread::sleep(POLL.max(asked.elapsed()));
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
-use osprofiler_drivers::Reader;
+use osprofiler_drivers::{ListQuery, Reader};
 use osprofiler_report::dot::render_dot;
 use osprofiler_report::html::render_html;
 use osprofiler_report::text::{TextOptions, render_text};
@@ -15,20 +15,22 @@ use osprofiler_wire::Id;
 
 use crate::args::{FormatArgs, ShowArgs, StoreArgs};
 use crate::output;
-use crate::store::read_report;
+use crate::store::{complain_of_skipped, read_report};
 
 pub(crate) fn show(args: &ShowArgs) -> anyhow::Result<()> {
     let trace = &args.trace;
-    let report = if trace == "-" || Path::new(trace).exists() {
-        read_file(trace)?
-    } else {
-        match read_store(trace, &args.store) {
-            // Any text is an id; but what looks like a path was meant to be one.
-            Err(_) if looks_like_path(trace) => read_file(trace)?,
-            report => report?,
+    if trace == "-" || Path::new(trace).exists() {
+        return write_report(&read_file(trace)?, &args.format);
+    }
+    match read_store(trace, &args.store) {
+        // Any text is an id; but what looks like a path was meant to be one.
+        Err(_) if looks_like_path(trace) => write_report(&read_file(trace)?, &args.format),
+        Err(error) => Err(error),
+        Ok((report, read)) => {
+            write_report(&report, &args.format)?;
+            read.context("this is not all of the trace")
         }
-    };
-    write_report(&report, &args.format)
+    }
 }
 
 /// Writes a report as it was asked for.
@@ -99,25 +101,20 @@ fn read_file(path: &str) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-fn read_store(trace: &str, store: &StoreArgs) -> anyhow::Result<Report> {
+/// A trace, and whether that is all of it.
+type Found = (Report, Result<(), osprofiler_drivers::Error>);
+
+fn read_store(trace: &str, store: &StoreArgs) -> anyhow::Result<Found> {
     let mut reader = store.reader()?;
     let given = Id::from(trace);
-    let report = read_report(&mut *reader, &given)?;
-    let skipped = reader.skipped();
-    if skipped > 0 {
-        output::complain(&format!(
-            "{skipped} records of the store make no sense and were skipped; a process may have \
-             been killed while it wrote them"
-        ));
-    }
-    if !report.is_empty() {
-        return Ok(report);
-    }
-    if let Some(canonical) = canonical_uuid(trace).filter(|id| *id != given) {
-        let report = read_report(&mut *reader, &canonical)?;
+    let canonical = canonical_uuid(trace).filter(|id| *id != given);
+    for id in [Some(given), canonical].into_iter().flatten() {
+        let (report, read) = read_report(&mut *reader, &id);
+        complain_of_skipped(&*reader);
         if !report.is_empty() {
-            return Ok(report);
+            return Ok((report, read));
         }
+        read?;
     }
     bail!("{}", not_found(trace, &mut *reader, store)?)
 }
@@ -125,12 +122,13 @@ fn read_store(trace: &str, store: &StoreArgs) -> anyhow::Result<Report> {
 /// Says why there may be no such trace, and what to do.
 fn not_found(trace: &str, reader: &mut dyn Reader, store: &StoreArgs) -> anyhow::Result<String> {
     let place = store.connection()?;
-    let others = reader.list(&Default::default()).map_or(0, |list| list.len());
-    let hint = if others == 0 {
+    let mut newest = ListQuery::default();
+    newest.limit = Some(1);
+    let hint = if reader.list(&newest).is_ok_and(|traces| traces.is_empty()) {
         "which holds no traces at all; is it the one the services write to?"
     } else {
-        "which holds others; the request may not have been traced (did the services know the HMAC \
-         key?), or its records may still be on their way"
+        "the request may not have been traced (did the services know the HMAC key?), or its \
+         records may still be on their way"
     };
     Ok(format!("no trace `{trace}` in `{place}`, {hint}"))
 }

@@ -121,7 +121,12 @@ impl Api {
     pub(super) fn next(&mut self, search: &mut Search) -> Result<Vec<Event>, Error> {
         let answer = self.ask(search)?;
         let events = self.records(&answer, records::events)?;
-        search.marker = events.last().map(|event| event.message_id.clone());
+        let marker = events.last().map(|event| event.message_id.clone());
+        if marker.is_some() && marker == search.marker {
+            let message = format!("`{}` gives the same page again", self.http.place());
+            return Err(Error::new(ErrorKind::Storage, message));
+        }
+        search.marker = marker;
         search.is_over = self.dialect != Dialect::Paging || events.len() < self.page;
         Ok(events)
     }
@@ -145,7 +150,12 @@ impl Api {
             let parameters = self.parameters(search);
             let answer = self.send(&Method::GET, "v2/events", |with| with.query(&parameters))?;
             match self.dialect.older() {
-                Some(older) if answer.status == StatusCode::BAD_REQUEST => self.dialect = older,
+                // What has been paged through already would come again.
+                Some(older)
+                    if answer.status == StatusCode::BAD_REQUEST && search.marker.is_none() =>
+                {
+                    self.dialect = older;
+                }
                 _ => return Ok(answer),
             }
         }

@@ -13,7 +13,7 @@ const INDEX: &str = "osprofiler-notifications";
 /// What the Python library calls its documents, unless told otherwise, where they have types.
 const DOCUMENT_TYPE: &str = "notification";
 /// Of the template. Older ones are replaced, newer ones, and those of other people, are not.
-pub(super) const VERSION: u64 = 1;
+pub(super) const VERSION: u64 = 2;
 /// A longer text is not indexed; 32766 bytes are the most that can be.
 const INDEXED_CHARACTERS: u32 = 8191;
 
@@ -121,7 +121,7 @@ impl Layout {
             "index_patterns": self.patterns(),
             "priority": 200,
             "version": VERSION,
-            "template": {"settings": self.settings(), "mappings": mappings()},
+            "template": {"settings": self.settings(), "mappings": mappings(self.is_stream())},
         });
         if self.is_stream() {
             template["data_stream"] = json!({});
@@ -136,7 +136,7 @@ impl Layout {
             "index_patterns": self.patterns(),
             "version": VERSION,
             "settings": self.settings(),
-            "mappings": {DOCUMENT_TYPE: mappings()},
+            "mappings": {DOCUMENT_TYPE: mappings(self.is_stream())},
         })
     }
 
@@ -161,7 +161,7 @@ impl Layout {
 
 /// The fields of our indices. What is asked for is named as where the server made the fields by itself
 /// for the Python library: text as `FIELD`, whole as `FIELD.keyword`.
-fn mappings() -> Value {
+fn mappings(is_stream: bool) -> Value {
     let whole = |of: Value| {
         let mut field = json!({"type": "keyword", "doc_values": false, "fields": {"keyword": of}});
         if let Some(limit) = field["fields"]["keyword"].get("ignore_above").cloned() {
@@ -176,7 +176,8 @@ fn mappings() -> Value {
         "properties": {
             "@timestamp": {"type": "date_nanos"},
             "base_id": whole(json!({"type": "keyword"})),
-            "trace_id": id(),
+            // The records of a trace are in several shards of a stream: it tells them apart.
+            "trace_id": if is_stream { text() } else { id() },
             "parent_id": id(),
             "name": text(),
             "project": text(),

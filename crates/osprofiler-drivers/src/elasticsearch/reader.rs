@@ -60,8 +60,8 @@ fn page_of(base_id: &Id, size: usize, after: Option<Box<RawValue>>) -> Value {
         "size": size,
         "track_total_hits": false,
         "query": of_trace(base_id),
-        // The order of storage. What the Python library wrote may be in several shards that count
-        // each for itself: there the point and the name tell the records apart.
+        // The order of storage. What the Python library wrote, or what is in a stream, may be in
+        // several shards that count each for itself: there point and name tell the records apart.
         "sort": [
             {"_index": "asc"},
             {"_seq_no": "asc"},

@@ -31,7 +31,7 @@ pub(super) struct Bus {
     password: Secret,
     tls: Option<Arc<ClientConfig>>,
     heartbeat: u16,
-    timeout: Duration,
+    pub(super) timeout: Duration,
     /// What errors call it; without secrets.
     place: String,
 }

@@ -49,13 +49,22 @@ const ASK_AGAIN: Duration = Duration::from_millis(50);
 const RESOURCE_LOCKED: u16 = 405;
 
 impl<'a> Hold<'a> {
-    /// Waits until no other reader holds the queue, and takes hold of it until the connection closes.
+    /// Waits until no other reader holds the queue, as long as for an answer, and takes hold of it
+    /// until the connection closes.
     pub(super) async fn of(
         bus: &'a Bus,
         topology: &'a Topology,
         connection: &'a Connection,
     ) -> Result<Self, Error> {
         lock(bus, &topology.queue, connection).await?;
+        bus.in_time(Self::locked(bus, topology, connection)).await
+    }
+
+    async fn locked(
+        bus: &'a Bus,
+        topology: &'a Topology,
+        connection: &'a Connection,
+    ) -> Result<Self, Error> {
         let left = waiting(bus, topology, connection).await?;
         let kind = topology.kind(bus, connection).await?;
         let channel = bus.channel(connection).await?;
@@ -194,16 +203,25 @@ async fn waiting(bus: &Bus, topology: &Topology, connection: &Connection) -> Res
 async fn lock(bus: &Bus, queue: &str, connection: &Connection) -> Result<(), Error> {
     let name = format!("{queue}.reader");
     let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
-    loop {
+    let declare = async || {
         let channel = bus.channel(connection).await?;
         match channel.queue_declare((*name).into(), options, FieldTable::default()).await {
-            Ok(_) => return Ok(()),
+            Ok(_) => Ok(true),
             Err(cause) if refusal(&cause).is_some_and(|(code, _)| code == RESOURCE_LOCKED) => {
-                sleep(ASK_AGAIN).await;
+                Ok(false)
             }
-            Err(cause) => return Err(bus.error(&format!("declare queue `{name}` of"), cause)),
+            Err(cause) => Err(bus.error(&format!("declare queue `{name}` of"), cause)),
         }
+    };
+    let end = Instant::now() + bus.timeout;
+    while !bus.in_time(declare()).await? {
+        if Instant::now() >= end {
+            let message = format!("another reader looks at queue `{queue}`; try again later");
+            return Err(bus.unavailable(&message));
+        }
+        sleep(ASK_AGAIN).await;
     }
+    Ok(())
 }
 
 fn unreadable(bus: &Bus, topology: &Topology, cause: lapin::Error) -> Error {

@@ -65,7 +65,7 @@ impl MessagingReader {
         idle: Duration,
         look: &mut (dyn FnMut(&[u8]) -> Content + Send),
     ) -> Result<(), Error> {
-        let mut hold = self.bus.in_time(Hold::of(&self.bus, &self.topology, connection)).await?;
+        let mut hold = Hold::of(&self.bus, &self.topology, connection).await?;
         let mut last = Instant::now();
         let end = last + LONGEST;
         let waits = !idle.is_zero();
