@@ -322,6 +322,31 @@ fn bad_lines_cost_only_themselves() {
 }
 
 #[test]
+fn of_a_damaged_trace_the_rest_is_shown_and_the_command_fails() {
+    let place = Place::new();
+    let store = format!("sqlite://{}", place.path("traces.db").display());
+    let records = fs::read_to_string(data("traces/token-issue.records.jsonl")).unwrap();
+    let (some, others) = records.split_at(records.match_indices('\n').nth(9).unwrap().0 + 1);
+    for (name, part) in [("some.jsonl", some), ("others.jsonl", others)] {
+        fs::write(place.path(name), part).unwrap();
+        place.result(&["trace", "import", name, "--connection-string", &store]);
+    }
+    let db = rusqlite::Connection::open(place.path("traces.db")).unwrap();
+    let torn =
+        db.execute("UPDATE block SET records = x'00' WHERE id = (SELECT max(id) FROM block)", []);
+    assert_eq!(torn.unwrap(), 1);
+
+    let base_id = json(some.lines().next().unwrap())["base_id"].as_str().unwrap().to_owned();
+    let show = ["trace", "show", &base_id, "--json", "--connection-string", &store];
+    let output = place.osprofiler(&show).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("not all of the trace") && said.lines().count() == 1, "{said}");
+    let shown = json(&String::from_utf8(output.stdout).unwrap());
+    assert!(!shown["children"].as_array().unwrap().is_empty());
+}
+
+#[test]
 fn an_unknown_trace_is_not_found_and_another_spelling_is() {
     let place = Place::new();
     place.result(&["trace", "import", &data("traces/token-issue.records.jsonl")]);

@@ -74,8 +74,8 @@ const FEATURES: [(&str, &[&str]); 13] = [
             "mysql+mysqldb",
             "mariadb",
             "postgresql",
-            "postgres",
             "postgresql+psycopg2",
+            "postgres",
         ],
     ),
     ("sqlite", &["sqlite"]),
@@ -138,5 +138,18 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(all(test, feature = "all"))]
+mod tests {
+    use super::*;
+    use crate::drivers;
+
+    #[test]
+    fn the_feature_of_every_scheme_is_known() {
+        let told: Vec<&[&str]> = FEATURES.iter().map(|(_, schemes)| *schemes).collect();
+        let there: Vec<&[&str]> = drivers().iter().map(|driver| driver.schemes).collect();
+        assert_eq!(told, there);
     }
 }
