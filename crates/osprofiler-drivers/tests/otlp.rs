@@ -5,9 +5,9 @@
 mod common;
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -390,24 +390,57 @@ fn a_receiver_that_hangs_is_left() {
     }
 }
 
-/// A receiver of one request, which gives an answer that a real one gives when it is in need only.
-fn answering(answer: &'static [u8]) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut request = Vec::new();
-        let mut piece = [0; 4096];
-        loop {
-            let size = stream.read(&mut piece).unwrap();
-            request.extend_from_slice(&piece[..size]);
-            if is_whole(&request) {
-                break;
+/// A receiver that answers as real ones do when they are in need only.
+struct Receiver {
+    port: u16,
+    /// What it was sent; texts of spans are in there as they are.
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+type Answer = dyn Fn(&str) -> &'static [u8] + Send + Sync;
+
+impl Receiver {
+    fn new(answer: impl Fn(&str) -> &'static [u8] + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let requests = Arc::<Mutex<Vec<_>>>::default();
+        let (answer, seen): (Arc<Answer>, _) = (Arc::new(answer), requests.clone());
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (answer, seen) = (answer.clone(), seen.clone());
+                thread::spawn(move || serve(stream.unwrap(), &*answer, &seen));
             }
+        });
+        Self { port, requests }
+    }
+
+    fn connection(&self) -> String {
+        format!("otlp://127.0.0.1:{}", self.port)
+    }
+
+    /// How many requests had a text in them.
+    fn asked(&self, text: &str) -> usize {
+        self.requests.lock().unwrap().iter().filter(|request| request.contains(text)).count()
+    }
+}
+
+fn serve(mut stream: TcpStream, answer: &Answer, seen: &Mutex<Vec<String>>) {
+    let mut request = Vec::new();
+    let mut piece = [0; 1 << 16];
+    while let Ok(size @ 1..) = stream.read(&mut piece) {
+        request.extend_from_slice(&piece[..size]);
+        if is_whole(&request) {
+            let text = String::from_utf8_lossy(&request).into_owned();
+            let answer = answer(&text);
+            seen.lock().unwrap().push(text);
+            stream.write_all(answer).unwrap();
+            request.clear();
         }
-        stream.write_all(answer).unwrap();
-    });
-    format!("otlp://127.0.0.1:{port}")
+    }
+}
+
+fn answering(answer: &'static [u8]) -> String {
+    Receiver::new(move |_| answer).connection()
 }
 
 fn is_whole(request: &[u8]) -> bool {
@@ -428,16 +461,92 @@ fn a_receiver_that_is_busy_may_be_asked_again() {
     }
 }
 
+const DONE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+/// `partial_success { rejected_spans: 3, error_message: "too old" }`
+const PARTLY: &[u8] =
+    b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n\x0a\x0b\x08\x03\x12\x07too old";
+const TOO_LARGE: &[u8] = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n";
+const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
+
 #[test]
 fn spans_that_are_rejected_are_told_and_not_sent_again() {
-    // partial_success { rejected_spans: 3, error_message: "too old" }
-    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n\x0a\x0b\x08\x03\x12\x07too old";
-    let error = writer(&answering(answer)).unwrap().write(&request(&fresh_id())).unwrap_err();
+    let error = writer(&answering(PARTLY)).unwrap().write(&request(&fresh_id())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Storage);
     assert!(error.to_string().contains("rejects 3 of 4 spans: too old"), "{error}");
     // A warning only: nothing was rejected.
     let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n\x0a\x09\x12\x07too old";
     writer(&answering(answer)).unwrap().write(&request(&fresh_id())).unwrap();
+}
+
+/// Starts of so many points, each too large to share a request.
+fn large_starts(base_id: &Id, count: i64) -> Vec<Record> {
+    let info = Info::new().with("text", &"x".repeat(2 << 20));
+    let start = |at| point(base_id, base_id, info.clone(), Info::new(), at)[0].clone();
+    (0..count).map(start).collect()
+}
+
+fn id(record: &Record) -> String {
+    record.trace_id.to_string()
+}
+
+#[test]
+fn a_start_that_is_refused_is_asked_for_once_and_holds_up_no_other() {
+    let base_id = fresh_id();
+    let starts = large_starts(&base_id, 9);
+    let refused = id(&starts[4]);
+    let receiver =
+        Receiver::new(move |request| if request.contains(&refused) { TOO_LARGE } else { DONE });
+    let mut writer = writer(&format!("{}?wait=0.2", receiver.connection())).unwrap();
+    writer.write(&starts).unwrap();
+    thread::sleep(Duration::from_secs(3));
+    let asked: Vec<_> = starts.iter().map(|start| receiver.asked(&id(start))).collect();
+    assert_eq!(asked, [1; 9]);
+}
+
+#[test]
+fn what_waits_fails_no_batch_however_much_it_is() {
+    let base_id = fresh_id();
+    let starts = large_starts(&base_id, 33);
+    let old: Vec<String> = starts.iter().map(id).collect();
+    let receiver =
+        Receiver::new(
+            move |request| {
+                if old.iter().any(|id| request.contains(id)) { BUSY } else { DONE }
+            },
+        );
+    let mut writer = writer(&receiver.connection()).unwrap();
+    writer.write(&starts).unwrap();
+    let whole = point(&base_id, &base_id, Info::new(), Info::new(), 50);
+    writer.write(&whole).unwrap();
+    assert_eq!(receiver.asked(&id(&whole[0])), 1);
+    // There is no room for it to wait.
+    let [start, _] = point(&base_id, &base_id, Info::new(), Info::new(), 60);
+    writer.write(std::slice::from_ref(&start)).unwrap();
+    assert_eq!(receiver.asked(&id(&start)), 1);
+}
+
+#[test]
+fn what_waits_outlives_a_batch_that_is_refused() {
+    let base_id = fresh_id();
+    for (refusal, expected) in [(PARTLY, 0), (TOO_LARGE, 1)] {
+        let receiver =
+            Receiver::new(move |request| if request.contains(r#""old""#) { refusal } else { DONE });
+        let connection = format!("{}?wait=0.3", receiver.connection());
+        let mut first = writer(&connection).unwrap();
+        let [early, mut late] = point(&base_id, &base_id, Info::new(), Info::new(), 0);
+        late.info = Info::new().with("old", &true);
+        let [start, stop] = point(&base_id, &base_id, Info::new(), Info::new(), 10);
+        first.write(std::slice::from_ref(&early)).unwrap();
+        let error = first.write(&[late, start.clone()]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Storage, "{error}");
+        drop(first);
+        let mut next = writer(&connection).unwrap();
+        next.write(std::slice::from_ref(&stop)).unwrap();
+        assert_eq!(receiver.asked(&id(&start)), 1, "start and stop together");
+        thread::sleep(Duration::from_secs(1));
+        assert_eq!(receiver.asked(&id(&start)), 1);
+        assert_eq!(receiver.asked(&id(&early)), 1 + expected, "again if nothing of it was taken");
+    }
 }
 
 #[test]

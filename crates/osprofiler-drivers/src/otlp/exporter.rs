@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::process;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -15,7 +16,7 @@ use super::halves::{Halves, Point};
 use super::requests::Requests;
 use super::span::Names;
 use super::transport::{Target, Transport};
-use crate::{ConnectionString, Error};
+use crate::{ConnectionString, Error, ErrorKind};
 
 /// How long a half waits for the other, unless the option `wait` says otherwise.
 const WAIT: Duration = Duration::from_secs(60);
@@ -104,41 +105,81 @@ impl Exporter {
     }
 
     pub(super) fn write(self: &Arc<Self>, records: &[Record]) -> Result<(), Error> {
-        if self.lock().halves.is_full() {
-            self.send_overdue(Duration::ZERO)?;
-        }
         let mut batch = self.lock().halves.pair(records.iter());
+        let mut refusal = None;
         loop {
-            if let Err(error) = self.send(&batch.points) {
-                self.lock().halves.put_back(batch.taken);
-                return Err(error);
-            }
+            let sent = self.send(&batch.points);
             let mut waiting = self.lock();
+            let taken = batch.taken.into_iter().filter(|(point, _)| !sent.is_settled(*point));
+            waiting.halves.put_back(taken.map(|(_, half)| half));
+            refusal = sent.refusal.or(refusal);
+            if let Some(failure) = sent.failure {
+                self.watch(&mut waiting);
+                return Err(failure);
+            }
             // Another writer may have brought the other halves meanwhile.
             batch = waiting.halves.pair(batch.rest.iter().copied());
             if batch.points.is_empty() {
                 waiting.halves.keep(&batch.rest);
                 self.watch(&mut waiting);
-                return Ok(());
+                break;
             }
         }
+        if self.lock().halves.is_full() {
+            // The batch is not to blame for what came before it.
+            let _ = self.send_overdue(Duration::ZERO);
+        }
+        refusal.map_or(Ok(()), Err)
     }
 
-    fn send(&self, points: &[Point<'_>]) -> Result<(), Error> {
-        let requests = Requests::of(points, self.names, self.prefix.as_deref());
-        requests.iter().try_for_each(|request| self.transport.export(request))
+    /// Sends points in as many requests as they need, until the receiver cannot be reached.
+    fn send(&self, points: &[Point<'_>]) -> Sent {
+        let mut sent = Sent::default();
+        for request in Requests::of(points, self.names, self.prefix.as_deref()) {
+            match self.transport.export(&request.body) {
+                Ok(None) => {}
+                Ok(Some(rejection)) => {
+                    sent.lost += rejection.spans;
+                    sent.refusal = Some(rejection.error);
+                }
+                Err(error) if error.kind() == ErrorKind::Storage => {
+                    sent.lost += request.points.len();
+                    sent.refused.push(request.points.clone());
+                    sent.refusal = Some(error);
+                }
+                Err(error) => {
+                    sent.failure = Some(error);
+                    break;
+                }
+            }
+            sent.answered = request.points.end;
+        }
+        sent
     }
 
-    /// Sends the halves that waited so long.
+    /// Sends the halves that waited so long. Those that the receiver refuses for what they are do not
+    /// go out again; the log says how many.
+    ///
+    /// # Errors
+    ///
+    /// If there are such, or the receiver cannot be reached, or takes nothing from us: then the others
+    /// go on waiting.
     fn send_overdue(&self, wait: Duration) -> Result<(), Error> {
         let overdue = self.lock().halves.overdue(wait);
-        let result = self.send(&points(&overdue));
-        let halves = &mut self.lock().halves;
-        match &result {
-            Ok(()) => halves.sent(&overdue),
-            Err(_) => halves.postpone(&overdue),
+        let sent = self.send(&points(&overdue));
+        let (answered, unanswered) = overdue.split_at(sent.answered);
+        let mut waiting = self.lock();
+        // A start that was refused is remembered like others: its point may be taken once it is whole.
+        waiting.halves.sent(answered);
+        waiting.halves.postpone(unanswered);
+        drop(waiting);
+        if let Some(refusal) = &sent.refusal {
+            let lost = sent.lost;
+            log::error!(
+                "{lost} records that waited for the rest of their points are lost: {refusal}"
+            );
         }
-        result
+        sent.failure.or(sent.refusal).map_or(Ok(()), Err)
     }
 
     /// Makes sure that what waits is sent in time, by a thread that is there as long as anything
@@ -173,6 +214,29 @@ impl Exporter {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         // Nothing that holds the lock can leave it half done.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What became of points that were sent.
+#[derive(Default)]
+struct Sent {
+    /// How many of them, from the first, the receiver answered for.
+    answered: usize,
+    /// Those among them of which it took nothing.
+    refused: Vec<Range<usize>>,
+    /// How many of them it did not take for what they are.
+    lost: usize,
+    /// What it said to that last.
+    refusal: Option<Error>,
+    /// Why the others were not sent.
+    failure: Option<Error>,
+}
+
+impl Sent {
+    /// Whether a point came into the receiver's hands. After a failure none counts: all of them
+    /// may come again.
+    fn is_settled(&self, point: usize) -> bool {
+        self.failure.is_none() && !self.refused.iter().any(|points| points.contains(&point))
     }
 }
 

@@ -69,12 +69,14 @@ pub(super) struct Batch<'a> {
     pub(super) points: Vec<Point<'a>>,
     /// What has to wait.
     pub(super) rest: Vec<&'a Record>,
-    /// What waited for a half of this batch; to be put back if the points do not go out.
-    pub(super) taken: Vec<Half>,
+    /// What waited for a half of this batch, and of which point it is now; to be put back if that
+    /// does not go out.
+    pub(super) taken: Vec<(usize, Half)>,
 }
 
 impl Halves {
-    /// Pairs the records of a batch with one another and with those that wait.
+    /// Pairs the records of a batch with one another and with those that wait. What could not be paired
+    /// goes out as it is if there is no room to wait.
     pub(super) fn pair<'a>(
         &mut self,
         records: impl ExactSizeIterator<Item = &'a Record>,
@@ -99,6 +101,10 @@ impl Halves {
         for record in open.into_values() {
             self.pair_with_waiting(record, &mut batch);
         }
+        if self.is_full() {
+            let rest = batch.rest.drain(..).map(|record| Point::half(Cow::Borrowed(record)));
+            batch.points.extend(rest);
+        }
         batch
     }
 
@@ -109,8 +115,8 @@ impl Halves {
             Some(waiting) if waiting.phase != record.phase => {
                 let half = self.remove(&key).expect("it was just found");
                 let other = Cow::Owned(half.record.clone());
+                batch.taken.push((batch.points.len(), half));
                 batch.points.push(Point::whole(other, Cow::Borrowed(record)));
-                batch.taken.push(half);
             }
             Some(waiting) if waiting != record => {
                 batch.points.push(Point::half(Cow::Borrowed(record)));
@@ -127,7 +133,7 @@ impl Halves {
         }
     }
 
-    /// Whether so much waits that room has to be made. What is only remembered is forgotten first.
+    /// Whether so much waits that no more may. What is only remembered is forgotten first.
     pub(super) fn is_full(&mut self) -> bool {
         if self.size > ROOM {
             self.forget(|half| half.is_sent);
@@ -136,7 +142,7 @@ impl Halves {
     }
 
     /// Puts back what [`pair`](Self::pair) took.
-    pub(super) fn put_back(&mut self, taken: Vec<Half>) {
+    pub(super) fn put_back(&mut self, taken: impl IntoIterator<Item = Half>) {
         for half in taken {
             self.insert(half);
         }
@@ -150,7 +156,7 @@ impl Halves {
         overdue.map(|half| half.record.clone()).collect()
     }
 
-    /// Notes that halves went out: starts are remembered, stops are not.
+    /// Notes that halves went out and are not to go out again: starts are remembered, stops are not.
     pub(super) fn sent(&mut self, records: &[Record]) {
         for record in records {
             let key = key(record);
@@ -259,7 +265,7 @@ mod tests {
             let batch = halves.pair([&stop].into_iter());
             assert_eq!(shown(&batch.points), ["11"]);
             assert_eq!(halves.oldest(), None);
-            halves.put_back(batch.taken);
+            halves.put_back(batch.taken.into_iter().map(|(_, half)| half));
         }
         assert!(halves.oldest().is_some());
     }
@@ -315,6 +321,9 @@ mod tests {
             halves.is_full()
         });
         assert_eq!(full, Some(63), "64 of one MiB each are more than 64 MiB");
+        let new = record("new", Phase::Start);
+        let batch = halves.pair([&new].into_iter());
+        assert_eq!((shown(&batch.points), batch.rest.len()), (vec!["new-".to_owned()], 0));
         let overdue = halves.overdue(Duration::ZERO);
         assert_eq!(overdue.len(), 64);
         halves.sent(&overdue);

@@ -1,5 +1,7 @@
 //! From points to the requests that carry them, none larger than receivers take.
 
+use std::ops::Range;
+
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
@@ -13,14 +15,23 @@ use super::span::{self, Names};
 /// Receivers of gRPC take 4 MiB unless told otherwise.
 const MAX_BYTES: usize = 3 << 20;
 
-/// Makes the requests of a batch.
+/// Spans to be sent at once.
+pub(super) struct Request {
+    /// Which points they are of.
+    pub(super) points: Range<usize>,
+    pub(super) body: ExportTraceServiceRequest,
+}
+
+/// Makes the requests of a batch, in the order of its points.
 pub(super) struct Requests<'a> {
     names: Names,
     prefix: Option<&'a str>,
-    whole: Vec<ExportTraceServiceRequest>,
+    whole: Vec<Request>,
     /// The spans of the next one, by their origins, of which there are few.
     groups: Vec<(&'a Origin, ResourceSpans)>,
     bytes: usize,
+    /// The points that have a span already.
+    points: usize,
 }
 
 impl<'a> Requests<'a> {
@@ -28,8 +39,9 @@ impl<'a> Requests<'a> {
         points: &'a [Point<'_>],
         names: Names,
         prefix: Option<&'a str>,
-    ) -> Vec<ExportTraceServiceRequest> {
-        let mut requests = Self { names, prefix, whole: Vec::new(), groups: Vec::new(), bytes: 0 };
+    ) -> Vec<Request> {
+        let (whole, groups) = (Vec::new(), Vec::new());
+        let mut requests = Self { names, prefix, whole, groups, bytes: 0, points: 0 };
         points.iter().for_each(|point| requests.add(point));
         requests.end();
         requests.whole
@@ -42,6 +54,7 @@ impl<'a> Requests<'a> {
             self.end();
         }
         self.bytes += bytes;
+        self.points += 1;
         self.spans_of(span::origin(point)).push(span);
     }
 
@@ -76,7 +89,9 @@ impl<'a> Requests<'a> {
     fn end(&mut self) {
         if !self.groups.is_empty() {
             let resource_spans = self.groups.drain(..).map(|(_, spans)| spans).collect();
-            self.whole.push(ExportTraceServiceRequest { resource_spans });
+            let first = self.whole.last().map_or(0, |request| request.points.end);
+            let body = ExportTraceServiceRequest { resource_spans };
+            self.whole.push(Request { points: first..self.points, body });
             self.bytes = 0;
         }
     }

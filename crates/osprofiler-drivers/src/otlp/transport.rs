@@ -58,6 +58,13 @@ impl Target {
     }
 }
 
+/// What a receiver says against spans.
+pub(super) struct Rejection {
+    /// Against how many of them; it does not say which.
+    pub(super) spans: usize,
+    pub(super) error: Error,
+}
+
 /// A way to a receiver.
 pub(super) enum Transport {
     Http(HttpTransport),
@@ -85,30 +92,29 @@ impl Transport {
         })
     }
 
-    /// Sends spans; they are stored, or at least in the receiver's hands, when it returns.
-    pub(super) fn export(&self, request: &ExportTraceServiceRequest) -> Result<(), Error> {
+    /// Sends spans; they are stored, or at least in the receiver's hands, when it returns. Tells what
+    /// the receiver says against some of them.
+    pub(super) fn export(
+        &self,
+        request: &ExportTraceServiceRequest,
+    ) -> Result<Option<Rejection>, Error> {
         let (response, place) = match self {
             Self::Http(http) => (http.export(request)?, http.http.place()),
             Self::Grpc(grpc) => (grpc.export(request)?, grpc.place.as_str()),
         };
-        match response.partial_success {
-            Some(ExportTracePartialSuccess { rejected_spans, error_message })
-                if rejected_spans > 0 =>
-            {
-                let spans: usize = request
-                    .resource_spans
-                    .iter()
-                    .flat_map(|resource| &resource.scope_spans)
-                    .map(|scope| scope.spans.len())
-                    .sum();
-                let said = brief(&error_message);
-                Err(Error::new(
-                    ErrorKind::Storage,
-                    format!("`{place}` rejects {rejected_spans} of {spans} spans: {said}"),
-                ))
-            }
-            _ => Ok(()),
-        }
+        let Some(ExportTracePartialSuccess { rejected_spans, error_message }) =
+            response.partial_success.filter(|partial| partial.rejected_spans > 0)
+        else {
+            return Ok(None);
+        };
+        let scopes = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans);
+        let spans: usize = scopes.map(|scope| scope.spans.len()).sum();
+        let said = brief(&error_message);
+        let message = format!("`{place}` rejects {rejected_spans} of {spans} spans: {said}");
+        Ok(Some(Rejection {
+            spans: usize::try_from(rejected_spans).unwrap_or(spans).min(spans),
+            error: Error::new(ErrorKind::Storage, message),
+        }))
     }
 }
 
