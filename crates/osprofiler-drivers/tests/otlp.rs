@@ -390,6 +390,33 @@ fn a_receiver_that_hangs_is_left() {
     }
 }
 
+#[test]
+fn a_connection_that_breaks_during_a_request_may_be_made_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            // HTTP/2's settings: none.
+            stream.write_all(b"\0\0\0\x04\0\0\0\0\0").unwrap();
+            let (mut request, mut piece) = (String::new(), [0; 1024]);
+            while !request.contains("marker") {
+                let size = stream.read(&mut piece).unwrap();
+                request += &String::from_utf8_lossy(&piece[..size]);
+            }
+        }
+    });
+    let base_id = fresh_id();
+    // Closed when all of it is read, and reset when there is more.
+    for rest in [0, 60_000] {
+        let info = Info::new().with("marker", &"x".repeat(rest));
+        let records = point(&base_id, &base_id, info, Info::new(), 0);
+        let connection = format!("otlp+grpc://127.0.0.1:{port}");
+        let error = writer(&connection).unwrap().write(&records).unwrap_err();
+        assert!(error.is_retryable(), "{error}");
+    }
+}
+
 /// A receiver that answers as real ones do when they are in need only.
 struct Receiver {
     port: u16,
@@ -501,6 +528,32 @@ fn a_start_that_is_refused_is_asked_for_once_and_holds_up_no_other() {
     thread::sleep(Duration::from_secs(3));
     let asked: Vec<_> = starts.iter().map(|start| receiver.asked(&id(start))).collect();
     assert_eq!(asked, [1; 9]);
+}
+
+#[test]
+fn a_start_that_no_receiver_takes_holds_up_no_other() {
+    let Some(grpc) = url("jaeger", "grpc") else { return };
+    let base_id = fresh_id();
+    let mut starts: Vec<Record> = (0..40)
+        .map(|at| point(&base_id, &base_id, Info::new(), Info::new(), at)[0].clone())
+        .collect();
+    // The receiver takes 4 MiB.
+    starts[20].info = Info::new().with("text", &"x".repeat(5 << 20));
+    let mut writer = writer(&format!("{grpc}?wait=0.2")).unwrap();
+    writer.write(&starts).unwrap();
+    spans(&base_id, 39);
+    thread::sleep(Duration::from_secs(2));
+    spans(&base_id, 39);
+}
+
+#[test]
+fn a_point_that_is_too_large_is_refused_for_good() {
+    let Some(grpc) = url("jaeger", "grpc") else { return };
+    let base_id = fresh_id();
+    let info = Info::new().with("text", &"x".repeat(5 << 20));
+    let large = point(&base_id, &base_id, info, Info::new(), 0);
+    let error = writer(&grpc).unwrap().write(&large).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Storage, "{error}");
 }
 
 #[test]

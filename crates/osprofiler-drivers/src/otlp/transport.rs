@@ -1,5 +1,6 @@
 //! How spans travel: HTTP with protobuf, or gRPC.
 
+use std::error::Error as _;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -262,27 +263,55 @@ impl GrpcTransport {
         })
     }
 
-    /// The error that a status is. The specification of OTLP says which may be retried.
+    /// The error that a status is.
     fn refusal(&self, status: Status) -> Error {
         if let Some(trouble) = tls::trouble(&status) {
             let message = format!("`{}`: {trouble}", self.place);
             return Error::new(ErrorKind::Denied, message).with_source(status);
         }
-        let kind = match status.code() {
-            Code::Unauthenticated | Code::PermissionDenied => ErrorKind::Denied,
-            Code::Cancelled
-            | Code::DeadlineExceeded
-            | Code::ResourceExhausted
-            | Code::Aborted
-            | Code::OutOfRange
-            | Code::Unavailable
-            | Code::DataLoss => ErrorKind::Unavailable,
-            _ => ErrorKind::Storage,
-        };
+        let kind = kind_of(&status);
         let (said, hint) = (brief(status.message()), kind.hint());
         let message = format!("cannot write spans to `{}`: {said}{hint}", self.place);
         Error::new(kind, message).with_source(status)
     }
+}
+
+/// What a status means. The specification of OTLP says which may be retried.
+fn kind_of(status: &Status) -> ErrorKind {
+    match status.code() {
+        // It was made here, whatever its code: the connection broke, and the receiver said nothing.
+        _ if status.source().is_some() => ErrorKind::Unavailable,
+        Code::Unauthenticated | Code::PermissionDenied => ErrorKind::Denied,
+        Code::Cancelled
+        | Code::DeadlineExceeded
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::Unavailable
+        | Code::DataLoss => ErrorKind::Unavailable,
+        // It may be too much now, or too much at once: the first one says when to come again.
+        Code::ResourceExhausted if has_retry_info(status) => ErrorKind::Unavailable,
+        _ => ErrorKind::Storage,
+    }
+}
+
+/// The message `google.rpc.Status`, as far as we look into it.
+#[derive(prost::Message)]
+struct Details {
+    #[prost(message, repeated, tag = "3")]
+    details: Vec<Detail>,
+}
+
+/// The message `google.protobuf.Any`.
+#[derive(Clone, prost::Message)]
+struct Detail {
+    #[prost(string, tag = "1")]
+    type_url: String,
+}
+
+/// Whether a receiver says after how long to try again.
+fn has_retry_info(status: &Status) -> bool {
+    let is_retry_info = |detail: &Detail| detail.type_url.ends_with("/google.rpc.RetryInfo");
+    Details::decode(status.details()).is_ok_and(|told| told.details.iter().any(is_retry_info))
 }
 
 /// User and password of the connection string as HTTP's basic authentication.
@@ -332,4 +361,25 @@ fn channel(
         }
     });
     block_on(async { Ok(endpoint.origin(origin).connect_with_connector_lazy(connect)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_much_may_be_tried_again_if_the_receiver_says_when() {
+        let status = |details| Status::with_details(Code::ResourceExhausted, "", details);
+        let [info, retry] = ["ErrorInfo", "RetryInfo"]
+            .map(|name| Detail { type_url: format!("type.googleapis.com/google.rpc.{name}") });
+        let told = |details| Details { details }.encode_to_vec().into();
+        for (details, kind) in [
+            (Bytes::new(), ErrorKind::Storage),
+            (Bytes::from_static(b"nonsense"), ErrorKind::Storage),
+            (told(vec![info.clone()]), ErrorKind::Storage),
+            (told(vec![info, retry]), ErrorKind::Unavailable),
+        ] {
+            assert_eq!(kind_of(&status(details)), kind);
+        }
+    }
 }
