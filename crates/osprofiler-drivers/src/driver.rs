@@ -12,7 +12,7 @@ use crate::{ConnectionString, Error, TraceSummary};
 /// Stores records.
 pub trait Writer: Send {
     /// Stores a batch. What it acknowledges survives the death of this process, unless the back
-    /// end lives in it (`memory`).
+    /// end lives in it (`memory`), or wants what has not come yet ([`flush`](Self::flush)).
     ///
     /// # Errors
     ///
@@ -29,6 +29,18 @@ pub trait Writer: Send {
     ///
     /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) unless [`Capabilities::delete`].
     fn delete(&mut self, base_id: &Id) -> Result<bool, Error>;
+
+    /// Brings to the back end what was acknowledged and is in the memory of this process still: with
+    /// `otlp`, starts that wait for their stops. To be called before the process ends. A writer that is
+    /// dropped does the same, but cannot say whether it could.
+    ///
+    /// # Errors
+    ///
+    /// If the back end is away, which leaves things as they were, or refuses something;
+    /// [`Error::is_retryable`] says which.
+    fn flush(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// Does what is left to do when there is nothing to write, such as bringing records out of a spill
     /// file to a back end that is there again. Says after how long it wants to be called again, if

@@ -221,6 +221,14 @@ impl Writer for SpillingWriter {
         Ok(deleted)
     }
 
+    fn flush(&mut self) -> Result<(), Error> {
+        // What spilled is safe where it is.
+        let Some(mut back_end) = self.back_end.take() else { return Ok(()) };
+        back_end.flush()?;
+        self.back_end = Some(back_end);
+        Ok(())
+    }
+
     fn catch_up(&mut self) -> Option<Duration> {
         let of_back_end = self.back_end.as_mut().and_then(|back_end| back_end.catch_up());
         if self.waiting.as_ref().is_some_and(|waiting| Instant::now() >= waiting.until) {

@@ -7,6 +7,7 @@ mod common;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -245,6 +246,41 @@ fn a_start_that_waits_goes_out_and_its_point_is_whole_in_the_end() {
     assert!(both.iter().any(|span| span["duration"] == 7), "{both:?}");
     let found = read(&mut *reader(&connection).unwrap(), &base_id.to_string()).unwrap();
     assert_eq!(found, [start.to_json(), stop.to_json()], "each record once");
+}
+
+#[test]
+fn a_start_that_waits_goes_out_when_all_is_flushed() {
+    let Some(http) = url("jaeger", "http") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let spill = folder.path().join("spill").display().to_string();
+    for connection in [http.clone(), format!("{http}?spill={spill}")] {
+        let base_id = fresh_id();
+        let [start, stop] = point(&base_id, &base_id, Info::new(), Info::new(), 0);
+        let mut writer = writer(&connection).unwrap();
+        writer.write(std::slice::from_ref(&start)).unwrap();
+        writer.flush().unwrap();
+        assert_eq!(tag(&spans(&base_id, 1)[0]["tags"], "osprofiler.phase"), "start");
+        writer.flush().unwrap();
+        writer.write(std::slice::from_ref(&stop)).unwrap();
+        spans(&base_id, 2);
+    }
+}
+
+#[test]
+fn a_start_that_waits_goes_out_when_all_is_flushed_again() {
+    let is_busy = Arc::new(AtomicBool::new(true));
+    let shared = is_busy.clone();
+    let receiver = Receiver::new(move |_| if shared.load(Ordering::Relaxed) { BUSY } else { DONE });
+    let [start, _] = point(&fresh_id(), &fresh_id(), Info::new(), Info::new(), 0);
+    let mut first = writer(&receiver.connection()).unwrap();
+    first.write(std::slice::from_ref(&start)).unwrap();
+    let error = first.flush().unwrap_err();
+    assert!(error.is_retryable(), "{error}");
+    drop(first);
+    assert_eq!(receiver.asked(&id(&start)), 1);
+    is_busy.store(false, Ordering::Relaxed);
+    writer(&receiver.connection()).unwrap().flush().unwrap();
+    assert_eq!(receiver.asked(&id(&start)), 2);
 }
 
 #[test]

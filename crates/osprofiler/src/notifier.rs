@@ -132,17 +132,18 @@ pub fn set_origin(project: &str, service: &str) {
     state::set_origin(project, service);
 }
 
-/// Waits until all that was recorded before this call has been handed to the back end.
+/// Waits until all that was recorded before this call has been handed to the back end. A driver that
+/// keeps something back has it sent ([`Writer::flush`]): with `otlp`, points that are open then are shown
+/// as unfinished until they are stopped.
 ///
 /// # Errors
 ///
 /// [`FlushError::Timeout`] if `timeout` is over first (what is left is still on its way);
+/// [`FlushError::Failed`] if the back end did not take what the driver kept back;
 /// [`FlushError::Dropped`] if records have been dropped since the last flush, or since the process
 /// began.
 pub fn flush(timeout: Duration) -> Result<(), FlushError> {
-    if !background::flush(timeout) {
-        return Err(FlushError::Timeout(timeout));
-    }
+    background::flush(timeout)?;
     let dropped = stats().dropped();
     match dropped - REPORTED.swap(dropped, Ordering::Relaxed).min(dropped) {
         0 => Ok(()),
@@ -157,6 +158,9 @@ pub enum FlushError {
     /// The back end has not taken everything in time.
     #[error("the back end has not taken all records within {0:?}")]
     Timeout(Duration),
+    /// The back end has not taken what the driver kept back.
+    #[error("the back end has not taken all records; the log says why")]
+    Failed,
     /// So many records are lost.
     #[error("{0} records are lost; the log says why")]
     Dropped(u64),

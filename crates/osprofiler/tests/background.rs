@@ -32,6 +32,64 @@ impl<F: FnMut(&[Record]) -> Result<(), Error> + Send> Writer for Back<F> {
     }
 }
 
+/// A back end that keeps something back until it is flushed, which may fail.
+struct KeepingBack {
+    kept: bool,
+    failures: Arc<Mutex<Vec<ErrorKind>>>,
+    arrived: Sender<()>,
+}
+
+impl Writer for KeepingBack {
+    fn write(&mut self, _: &[Record]) -> Result<(), Error> {
+        self.kept = true;
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        if let Some(kind) = self.failures.lock().unwrap().pop() {
+            return Err(Error::new(kind, "on purpose"));
+        }
+        if std::mem::take(&mut self.kept) {
+            self.arrived.send(()).unwrap();
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self, _: &Id) -> Result<bool, Error> {
+        Ok(false)
+    }
+}
+
+#[test]
+fn what_a_driver_keeps_back_is_flushed_too() {
+    let _turn = turn();
+    let (arrived, arrivals) = mpsc::channel();
+    let failures = Arc::<Mutex<Vec<_>>>::default();
+    let shared = failures.clone();
+    let guard = notifier::create_with("test", move || {
+        let (failures, arrived) = (shared.clone(), arrived.clone());
+        Ok(Box::new(KeepingBack { kept: true, failures, arrived }))
+    });
+    // Nothing was opened yet, and nothing is for this.
+    let _ = notifier::flush(LONG);
+    assert_eq!(arrivals.try_iter().count(), 0);
+    record_points(&new_profiler(), 1);
+    assert_eq!(notifier::flush(LONG), Ok(()));
+    assert_eq!(arrivals.try_iter().count(), 1);
+    for (kind, expected) in
+        [(ErrorKind::Unavailable, Ok(())), (ErrorKind::Storage, Err(FlushError::Failed))]
+    {
+        record_points(&new_profiler(), 1);
+        failures.lock().unwrap().push(kind);
+        assert_eq!(notifier::flush(LONG), expected);
+        assert_eq!(arrivals.try_iter().count(), usize::from(expected.is_ok()));
+    }
+    record_points(&new_profiler(), 1);
+    drop(guard);
+    assert_eq!(arrivals.try_iter().count(), 1);
+    notifier::clear();
+}
+
 /// Delivers to a back end that does what `write` says.
 fn deliver_to(write: impl FnMut(&[Record]) -> Result<(), Error> + Send + 'static) {
     let write = Arc::new(Mutex::new(write));

@@ -100,8 +100,13 @@ impl Exporter {
         let is_last = self.writers.fetch_sub(1, Ordering::SeqCst) == 1;
         if is_last && may_send {
             // Nobody is left who could be told; the thread tries it again.
-            let _ = self.send_overdue(Duration::ZERO);
+            let _ = self.flush();
         }
+    }
+
+    /// Sends what waits.
+    pub(super) fn flush(&self) -> Result<(), Error> {
+        self.send_overdue(Duration::ZERO)
     }
 
     pub(super) fn write(self: &Arc<Self>, records: &[Record]) -> Result<(), Error> {
@@ -127,7 +132,7 @@ impl Exporter {
         }
         if self.lock().halves.is_full() {
             // The batch is not to blame for what came before it.
-            let _ = self.send_overdue(Duration::ZERO);
+            let _ = self.flush();
         }
         refusal.map_or(Ok(()), Err)
     }

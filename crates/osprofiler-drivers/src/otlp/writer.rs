@@ -29,6 +29,12 @@ impl Writer for OtlpWriter {
         result
     }
 
+    fn flush(&mut self) -> Result<(), Error> {
+        let result = self.exporter.flush();
+        self.has_failed = result.is_err();
+        result
+    }
+
     fn delete(&mut self, _: &Id) -> Result<bool, Error> {
         Err(Error::new(ErrorKind::Unsupported, "OTLP has no way to delete a trace"))
     }

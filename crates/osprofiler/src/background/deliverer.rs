@@ -49,8 +49,12 @@ fn run(mut delivery: Delivery, jobs: &Receiver<Job>, emptied: &Sender<Batch>) {
                 delivery.deliver(&mut records);
                 records.clear();
             }
-            // Whoever waits may have given up.
-            Job::Flush(done) => drop(done.send(())),
+            Job::Flush(done) => {
+                if delivery.flush() {
+                    // Whoever waits may have given up.
+                    let _ = done.send(());
+                }
+            }
         }
     }
 }
@@ -159,7 +163,7 @@ impl Delivery {
         if records.records.is_empty() {
             return;
         }
-        match self.write_with_retries(&records.records) {
+        match self.with_retries(|writer| writer.write(&records.records)) {
             Ok(()) => {
                 state::count_delivered(records.made());
                 if std::mem::take(&mut self.failing) {
@@ -188,24 +192,44 @@ impl Delivery {
         wait
     }
 
-    fn write_with_retries(&mut self, batch: &[Record]) -> Result<(), Failure> {
+    /// Has the writer bring everything to the back end; says whether it did. See [`Writer::flush`].
+    fn flush(&mut self) -> bool {
+        // One that was never opened holds nothing; one that failed may have left something.
+        if self.writer.is_none() && !self.failing {
+            return true;
+        }
+        let flushed = self.with_retries(|writer| writer.flush());
+        if let Err(failure) = &flushed {
+            log::error!("`{}` has not taken all that it was to keep: {failure}", self.name);
+        }
+        flushed.is_ok()
+    }
+
+    /// Does something with the writer, again if that may help.
+    fn with_retries(
+        &mut self,
+        mut act: impl FnMut(&mut dyn Writer) -> Result<(), Error>,
+    ) -> Result<(), Failure> {
         let mut wait = FIRST_WAIT;
         for _ in 1..TRIES {
-            match self.write(batch) {
+            match self.try_once(&mut act) {
                 Err(Failure::Driver(error)) if error.is_retryable() => thread::sleep(wait),
                 done_or_hopeless => return done_or_hopeless,
             }
             wait *= 4;
         }
-        self.write(batch)
+        self.try_once(&mut act)
     }
 
-    /// Writes a batch; a writer that failed is opened anew the next time.
-    fn write(&mut self, batch: &[Record]) -> Result<(), Failure> {
+    /// A writer that failed is opened anew the next time.
+    fn try_once(
+        &mut self,
+        act: &mut dyn FnMut(&mut dyn Writer) -> Result<(), Error>,
+    ) -> Result<(), Failure> {
         let (writer, open) = (self.writer.take(), &mut self.open);
         let written = catch_unwind(AssertUnwindSafe(move || {
             let mut writer = writer.map_or_else(open, Ok)?;
-            writer.write(batch)?;
+            act(&mut *writer)?;
             Ok(writer)
         }));
         self.writer = Some(written.map_err(|_| Failure::Panic)?.map_err(Failure::Driver)?);

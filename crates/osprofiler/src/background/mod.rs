@@ -23,7 +23,7 @@ mod deliverer;
 mod drainer;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -33,6 +33,7 @@ pub(crate) use self::deliverer::Delivery;
 use crate::context::TraceState;
 use crate::local::fork;
 use crate::local::ring::Outlet;
+use crate::notifier::FlushError;
 
 /// Records a batch holds at most.
 pub(crate) const BATCH_RECORDS: usize = 4096;
@@ -61,7 +62,7 @@ enum Command {
     Wake,
     /// From now on, batches go to this back end; say when that is so.
     Deliver(Delivery, Sender<()>),
-    /// Say when all that was recorded until now has been handed to the writer.
+    /// Say when all that was recorded until now is with the back end; say nothing if it cannot be.
     Flush(Sender<()>),
 }
 
@@ -144,15 +145,17 @@ pub(crate) fn deliver_to(delivery: Delivery) -> bool {
     true
 }
 
-/// Waits until all that was recorded until now has been handed to the back end; false if `timeout` is
-/// over first.
-pub(crate) fn flush(timeout: Duration) -> bool {
+/// Waits until all that was recorded until now has been handed to the back end.
+pub(crate) fn flush(timeout: Duration) -> Result<(), FlushError> {
     if DRAINER.get().is_none() || is_left_behind() {
-        return true;
+        return Ok(());
     }
     let (done, waiting) = mpsc::channel();
     tell(Command::Flush(done));
-    waiting.recv_timeout(timeout).is_ok()
+    waiting.recv_timeout(timeout).map_err(|error| match error {
+        RecvTimeoutError::Timeout => FlushError::Timeout(timeout),
+        RecvTimeoutError::Disconnected => FlushError::Failed,
+    })
 }
 
 fn tell(command: Command) {
