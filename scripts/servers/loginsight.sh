@@ -1,8 +1,8 @@
 # No Log Insight can be had: this is a small server of ours that speaks the part of its API that the
 # drivers use, as it is documented. And the existing Python library, which knows nothing but the
-# usual ports; so the server has an address of the loopback of its own.
+# usual ports; so the server has an address of the loopback of its own, one for each checkout.
 
-host=127.95.43.1
+host=127.95.$(($(port address) / 250 % 250)).$(($(port address) % 250 + 1))
 
 install() { make_venv loginsight "osprofiler==4.4.0"; }
 

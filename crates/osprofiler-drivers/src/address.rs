@@ -242,8 +242,15 @@ impl Address {
         match strange {
             None => Ok(()),
             Some((key, _)) => {
-                Err(self
-                    .wrong(&format!("unknown option `{key}`; there are `{}`", known.join("`, `"))))
+                // Its value may be a password whose option is misspelled, so none is shown.
+                let shown = self.shown.split('?').next().unwrap_or_default();
+                let known = known.join("`, `");
+                Err(Error::new(
+                    ErrorKind::ConnectionString,
+                    format!(
+                        "`{shown}`: unknown option `{key}`; there are `{known}`, `spill` and `spill_max`"
+                    ),
+                ))
             }
         }
     }
