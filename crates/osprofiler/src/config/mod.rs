@@ -25,15 +25,19 @@ const ENV_PREFIX: &str = "OSPROFILER_";
 ///
 /// Values may come from several places; what is read later wins. Options that we do not have are passed
 /// over: `es_doc_type`, `es_scroll_time` and `es_scroll_size` say how to talk to Elasticsearch, which
-/// the driver finds out by itself.
+/// the driver finds out by itself. `trace_rpc`, `trace_db` and `trace_driver` are ours only. The Python
+/// library has `trace_requests` off at first, because there it changes how all requests are sent.
 ///
 /// | option | meaning | if not given |
 /// |---|---|---|
 /// | `enabled` | trace requests that are signed | false |
 /// | `hmac_keys` | the keys that are accepted, separated by commas | none: nothing is traced |
 /// | `connection_string` | where records go | the user's own SQLite file |
-/// | `trace_sqlalchemy`, `trace_sql` | record SQL statements, where code asks [`Kind::Sql`] | false |
-/// | `trace_requests` | record outgoing HTTP requests | false |
+/// | `trace_sqlalchemy`, `trace_sql` | record SQL statements, [`Kind::Sql`] | false |
+/// | `trace_requests` | record HTTP calls, [`Kind::HttpClient`] | true |
+/// | `trace_rpc` | record RPC calls, [`Kind::Rpc`] | true |
+/// | `trace_db` | record DB API calls, [`Kind::Db`] | true |
+/// | `trace_driver` | record driver calls, [`Kind::Driver`] | true |
 /// | `filter_error_trace` | keep a list of traces with errors | false |
 /// | `sentinel_service_name` | the name by which Redis Sentinels know their master | `mymaster` |
 /// | `socket_timeout` | seconds to wait for Redis behind Sentinels | 30 |
@@ -47,7 +51,7 @@ const ENV_PREFIX: &str = "OSPROFILER_";
 /// assert!(config.enabled);
 /// # Ok::<(), osprofiler::ConfigError>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
     /// Trace requests that are signed.
@@ -58,8 +62,14 @@ pub struct Config {
     pub connection_string: Option<ConnectionString>,
     /// Record SQL statements.
     pub trace_sqlalchemy: bool,
-    /// Record outgoing HTTP requests.
+    /// Record HTTP calls.
     pub trace_requests: bool,
+    /// Record RPC calls.
+    pub trace_rpc: bool,
+    /// Record DB API calls.
+    pub trace_db: bool,
+    /// Record driver calls.
+    pub trace_driver: bool,
     /// Keep a list of traces with errors, in back ends that need one.
     pub filter_error_trace: bool,
     /// The name by which Redis Sentinels know their master.
@@ -69,16 +79,37 @@ pub struct Config {
 }
 
 /// Name of each option, and what it is also called.
-const OPTIONS: [(&str, &[&str]); 8] = [
+const OPTIONS: [(&str, &[&str]); 11] = [
     ("enabled", &["profiler_enabled"]),
     ("hmac_keys", &[]),
     ("connection_string", &[]),
     ("trace_sqlalchemy", &["trace_sql"]),
     ("trace_requests", &[]),
+    ("trace_rpc", &[]),
+    ("trace_db", &[]),
+    ("trace_driver", &[]),
     ("filter_error_trace", &[]),
     ("sentinel_service_name", &[]),
     ("socket_timeout", &[]),
 ];
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            hmac_keys: HmacKeys::default(),
+            connection_string: None,
+            trace_sqlalchemy: false,
+            trace_requests: true,
+            trace_rpc: true,
+            trace_db: true,
+            trace_driver: true,
+            filter_error_trace: false,
+            sentinel_service_name: None,
+            socket_timeout: None,
+        }
+    }
+}
 
 impl Config {
     /// Takes options from the environment: `OSPROFILER_ENABLED`, `OSPROFILER_HMAC_KEYS` and so on.
@@ -169,6 +200,9 @@ impl Config {
             }
             Some("trace_sqlalchemy") => self.trace_sqlalchemy = boolean(value, given_as)?,
             Some("trace_requests") => self.trace_requests = boolean(value, given_as)?,
+            Some("trace_rpc") => self.trace_rpc = boolean(value, given_as)?,
+            Some("trace_db") => self.trace_db = boolean(value, given_as)?,
+            Some("trace_driver") => self.trace_driver = boolean(value, given_as)?,
             Some("filter_error_trace") => self.filter_error_trace = boolean(value, given_as)?,
             Some("sentinel_service_name") => {
                 self.sentinel_service_name =
@@ -215,9 +249,16 @@ impl Config {
         options.socket_timeout = self.socket_timeout;
         notifier::set_origin(project, service);
         let guard = notifier::create_from(connection, options).map_err(ConfigError::Connection)?;
-        Kind::Sql.switch(self.trace_sqlalchemy);
-        Kind::HttpClient.switch(self.trace_requests);
+        self.switch_kinds();
         Ok(Profiling { keys: self.hmac_keys.clone().into(), guard: Some(guard) })
+    }
+
+    fn switch_kinds(&self) {
+        Kind::HttpClient.switch(self.trace_requests);
+        Kind::Rpc.switch(self.trace_rpc);
+        Kind::Db.switch(self.trace_db);
+        Kind::Driver.switch(self.trace_driver);
+        Kind::Sql.switch(self.trace_sqlalchemy);
     }
 }
 
@@ -309,7 +350,7 @@ mod tests {
             .merge_ini(
                 "[DEFAULT]\nenabled = maybe\n\n[profiler]\n# a comment\nenabled: True\n\
                  hmac_keys = key-a,\n  key-b\nconnection_string=redis://:hush@h:6379\n\
-                 es_doc_type = notification\ntrace_sqlalchemy = 1\n[other]\nenabled = no\n",
+                 es_doc_type = notification\ntrace_sqlalchemy = 1\ntrace_requests = 0\n[other]\nenabled = no\n",
             )
             .unwrap();
         assert!(config.enabled && config.trace_sqlalchemy && !config.trace_requests);
@@ -317,6 +358,14 @@ mod tests {
         assert_eq!(config.connection_string.as_ref().unwrap().expose_rest(), ":hush@h:6379");
         let shown = format!("{config:?}");
         assert!(!shown.contains("hush") && !shown.contains("key-a"), "{shown}");
+    }
+
+    #[test]
+    fn all_kinds_but_sql_are_on_unless_switched_off() {
+        let mut config = Config::default();
+        config.merge_ini("[profiler]\ntrace_rpc = no\ntrace_driver = off\n").unwrap();
+        assert!(config.trace_requests && config.trace_db && !config.trace_sqlalchemy);
+        assert!(!config.trace_rpc && !config.trace_driver);
     }
 
     #[test]

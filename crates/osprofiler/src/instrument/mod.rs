@@ -16,6 +16,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Kinds of points that can be switched on and off while the program runs.
 ///
+/// They are the points that come with a library, for nearly no code: what a service asks others for.
+/// Whatever the switch says, the trace goes along, so that the points of a callee hang below the
+/// caller's. What a service is asked for itself (`wsgi`, a served RPC) has no switch, nor have points
+/// that somebody wrote.
+///
 /// The switches are the process's. [`Config::start`](crate::Config::start) sets them.
 ///
 /// ```
@@ -28,31 +33,38 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
-    /// Outgoing HTTP requests (option `trace_requests`). On at first. Headers are sent either way.
+    /// HTTP calls: outgoing requests (option `trace_requests`). On at first.
     HttpClient,
+    /// RPC calls, over gRPC or a message bus (option `trace_rpc`). On at first.
+    Rpc,
+    /// DB API calls: what is done with a database but single statements, such as taking a connection
+    /// or a transaction (option `trace_db`). On at first.
+    Db,
+    /// Driver calls: commands to other back ends, such as Redis (option `trace_driver`). On at first.
+    Driver,
     /// SQL statements (option `trace_sqlalchemy`). Off at first: statements may hold secrets.
     Sql,
 }
 
-static HTTP_CLIENT: AtomicBool = AtomicBool::new(true);
-static SQL: AtomicBool = AtomicBool::new(false);
+/// Whether each kind is on, in the order of their declaration.
+static ON: [AtomicBool; 5] = [
+    AtomicBool::new(true),
+    AtomicBool::new(true),
+    AtomicBool::new(true),
+    AtomicBool::new(true),
+    AtomicBool::new(false),
+];
 
 impl Kind {
     /// Whether points of this kind are recorded.
     #[must_use]
+    #[inline]
     pub fn is_on(self) -> bool {
-        self.cell().load(Ordering::Relaxed)
+        ON[self as usize].load(Ordering::Relaxed)
     }
 
     /// Switches points of this kind on or off.
     pub fn switch(self, on: bool) {
-        self.cell().store(on, Ordering::Relaxed);
-    }
-
-    fn cell(self) -> &'static AtomicBool {
-        match self {
-            Self::HttpClient => &HTTP_CLIENT,
-            Self::Sql => &SQL,
-        }
+        ON[self as usize].store(on, Ordering::Relaxed);
     }
 }
