@@ -15,7 +15,7 @@ use crate::scan::{member, members, plain_text};
 pub enum Detail {
     /// A request that was served or made: method, host if it was made, path, query, status.
     Request(String),
-    /// An SQL statement.
+    /// An SQL statement; its first word where statements are not recorded.
     Statement(String),
     /// The qualified name of a function.
     Function(String),
@@ -46,7 +46,7 @@ impl Detail {
             .and_then(|served| request_line(served, || status("response")))
             .or_else(|| requests.and_then(|made| request_line(made, || status("requests"))))
             .map(Self::Request)
-            .or_else(|| Some(Self::Statement(one_line(&text(db?, "statement")?))))
+            .or_else(|| statement(db?).map(Self::Statement))
             .or_else(|| Some(Self::Function(one_line(&text(function?, "name")?))))
             .or_else(|| other(dropped?).map(Self::Dropped))
             .or_else(|| other(start).map(Self::Other))
@@ -127,6 +127,11 @@ fn request_line<'a>(
     Some(one_line(&line))
 }
 
+fn statement(db: &str) -> Option<String> {
+    let text = text(db, "statement").or_else(|| text(db, "operation"))?;
+    Some(one_line(&text))
+}
+
 fn other(info: &str) -> Option<String> {
     let mut line = String::new();
     for (key, value) in members(info) {
@@ -204,6 +209,10 @@ mod tests {
         assert_eq!(
             detail(r#"{"db": {"statement": "SELECT 1\n\tFROM x"}}"#, ""),
             Some(Detail::Statement("SELECT 1 FROM x".into()))
+        );
+        assert_eq!(
+            detail(r#"{"db": {"operation": "BEGIN"}}"#, ""),
+            Some(Detail::Statement("BEGIN".into()))
         );
         assert_eq!(
             detail(r#"{"function": {"name": "a.B.c", "args": "()"}}"#, "[]"),

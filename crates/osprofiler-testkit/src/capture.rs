@@ -62,33 +62,66 @@ fn lock(records: &Mutex<Vec<Record>>) -> std::sync::MutexGuard<'_, Vec<Record>> 
 /// A point that has not stopped ends in ` ...`, one that failed in ` !` and the type of its error.
 #[must_use]
 pub fn tree(records: &[Record]) -> String {
-    let starts: Vec<&Record> =
-        records.iter().filter(|record| record.phase == Phase::Start).collect();
-    let mut out = String::new();
-    for root in &starts {
-        if !starts.iter().any(|other| other.trace_id == root.parent_id) {
-            push_point(&mut out, root, &starts, records, 0);
+    tree_with(records, |start, stop| {
+        let etype = stop.map(|stop| stop.info.to_map().remove("etype"));
+        match etype {
+            None => format!("{} ...", start.name),
+            Some(None) => start.name.to_string(),
+            Some(Some(etype)) => format!("{} ! {}", start.name, etype.as_str().unwrap_or_default()),
         }
-    }
-    out
+    })
 }
 
-fn push_point(out: &mut String, point: &Record, starts: &[&Record], all: &[Record], depth: usize) {
-    out.push_str(&"  ".repeat(depth));
-    out.push_str(&point.name);
-    match stop_of(&point.trace_id, all) {
-        None => out.push_str(" ..."),
-        Some(stop) => {
-            if let Some(etype) = stop.info.to_map().get("etype").and_then(|etype| etype.as_str()) {
-                out.push_str(" ! ");
-                out.push_str(etype);
-            }
+/// [`tree`], with the infos of a point's start and stop behind its name.
+///
+/// ```
+/// use osprofiler::{Trace, info, profiler};
+/// use osprofiler_testkit::{Capture, tree_with_infos};
+///
+/// let capture = Capture::start();
+/// profiler::init("SECRET_KEY", None, None);
+/// Trace::new("db", info! { "db" => { "statement" => "SELECT 1" } }).on_stop(info! { "rows" => 1 });
+/// let tree = tree_with_infos(&capture.records());
+/// assert_eq!(tree, "db {\"db\":{\"statement\":\"SELECT 1\"}} -> {\"rows\":1}\n");
+/// ```
+#[must_use]
+pub fn tree_with_infos(records: &[Record]) -> String {
+    let text = |record: &Record| match record.info.is_empty() {
+        true => String::new(),
+        false => record.info.to_json(),
+    };
+    tree_with(records, |start, stop| {
+        let mut line = format!("{} {}", start.name, text(start)).trim_end().to_owned();
+        match stop.map(text) {
+            None => line.push_str(" ..."),
+            Some(info) if info.is_empty() => {}
+            Some(info) => line = line + " -> " + &info,
         }
+        line
+    })
+}
+
+/// Shows records as an indented tree, a line for each point in the order of their starts: what
+/// `describe` makes of its start and its stop.
+#[must_use]
+pub fn tree_with(
+    records: &[Record],
+    describe: impl Fn(&Record, Option<&Record>) -> String,
+) -> String {
+    let starts: Vec<&Record> =
+        records.iter().filter(|record| record.phase == Phase::Start).collect();
+    let is_root = |point: &&Record| !starts.iter().any(|other| other.trace_id == point.parent_id);
+    let mut out = String::new();
+    let mut open: Vec<(usize, &Record)> =
+        starts.iter().copied().filter(is_root).map(|root| (0, root)).rev().collect();
+    while let Some((depth, point)) = open.pop() {
+        out.push_str(&"  ".repeat(depth));
+        out.push_str(&describe(point, stop_of(&point.trace_id, records)));
+        out.push('\n');
+        let children = starts.iter().rev().filter(|child| child.parent_id == point.trace_id);
+        open.extend(children.map(|child| (depth + 1, *child)));
     }
-    out.push('\n');
-    for child in starts.iter().filter(|child| child.parent_id == point.trace_id) {
-        push_point(out, child, starts, all, depth + 1);
-    }
+    out
 }
 
 fn stop_of<'a>(id: &Id, records: &'a [Record]) -> Option<&'a Record> {

@@ -7,4 +7,4 @@
 pub mod capture;
 pub mod drivers;
 
-pub use capture::Capture;
+pub use capture::{Capture, tree_with_infos};

@@ -98,7 +98,7 @@ impl Carried {
     }
 
     /// Runs `f` with the scope installed. If `f` panics, the scope is carried on all the same.
-    fn run<R>(&mut self, f: impl FnOnce() -> R) -> R {
+    pub(crate) fn run<R>(&mut self, f: impl FnOnce() -> R) -> R {
         // Nothing is carried into a thread that traces nothing: the usual case.
         if self.0.is_none() && !slot::is_tracing() {
             return f();
@@ -109,7 +109,7 @@ impl Carried {
     }
 
     /// Closes the point that the future is, if it is one, and lets the scope go.
-    fn end(&mut self, info: Info) {
+    pub(crate) fn end(&mut self, info: Info) {
         if let Some(mut scope) = self.0.take() {
             // Nothing is in the slot meanwhile: what a notifier does now is not recorded.
             slot::without(|| scope.end(info));

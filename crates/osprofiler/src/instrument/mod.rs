@@ -4,11 +4,16 @@
 //! |---|---|---|
 //! | `tower` | `tower` | layers for servers and clients: axum, hyper, tonic |
 //! | `reqwest` | `reqwest` | sending a traced request |
+//! | `sqlx` | `sqlx` | SQL statements: pools, connections, transactions |
 
 #[cfg(feature = "http")]
 mod http_info;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
+#[cfg(feature = "_sql")]
+pub mod sql;
+#[cfg(feature = "sqlx")]
+pub mod sqlx;
 #[cfg(feature = "tower")]
 pub mod tower;
 
@@ -37,12 +42,13 @@ pub enum Kind {
     HttpClient,
     /// RPC calls, over gRPC or a message bus (option `trace_rpc`). On at first.
     Rpc,
-    /// DB API calls: what is done with a database but single statements, such as taking a connection
-    /// or a transaction (option `trace_db`). On at first.
+    /// DB API calls: what is asked of a database, but by its first word (`SELECT`) instead of the
+    /// statement; also taking connections, and transactions (option `trace_db`). On at first.
     Db,
     /// Driver calls: commands to other back ends, such as Redis (option `trace_driver`). On at first.
     Driver,
-    /// SQL statements (option `trace_sqlalchemy`). Off at first: statements may hold secrets.
+    /// SQL statements: the text of what is asked of a database (option `trace_sqlalchemy`). Off at
+    /// first: statements may hold secrets.
     Sql,
 }
 
