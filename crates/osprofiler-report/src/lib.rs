@@ -10,7 +10,8 @@
 //! | [`Report`], [`Point`] | the tree: an index into the records' own text |
 //! | [`Report::write_json`] | the report as JSON, `docs/report.md` |
 //! | [`text`] | for a terminal |
-//! | [`html`] | one page without scripts |
+//! | [`html`] | one page that needs no network |
+//! | [`columns`] | what that page reads, `docs/columns.md` |
 //! | [`dot`] | for Graphviz |
 //! | [`source`] | the records in a file |
 //!
@@ -45,6 +46,7 @@
 //! ```
 
 pub mod clean;
+pub mod columns;
 mod detail;
 pub mod dot;
 pub mod html;

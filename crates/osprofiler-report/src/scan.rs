@@ -7,9 +7,6 @@ use std::borrow::Cow;
 
 use osprofiler_wire::json::repair;
 
-/// Levels that [`push_pretty`] indents; a text nested deeper would grow with its square.
-const MAX_INDENT: usize = 20;
-
 /// Where the string ends whose opening quote is at `at`: behind its closing quote.
 pub(crate) fn string_end(text: &str, at: usize) -> Option<usize> {
     let bytes = text.as_bytes();
@@ -120,50 +117,6 @@ fn string_text(string: &str) -> Cow<'_, str> {
         .map_or(inside.into(), Cow::Owned)
 }
 
-/// Writes a value with a line for each member.
-pub(crate) fn push_pretty(out: &mut String, json: &str) {
-    let mut open = 0_usize;
-    let mut at = skip(json, 0, b' ');
-    while let Some(&byte) = json.as_bytes().get(at) {
-        let next = skip(json, at + 1, b' ');
-        let after = json.as_bytes().get(next);
-        match byte {
-            b'{' | b'[' if matches!(after, Some(b'}' | b']')) => {
-                out.push_str(if byte == b'{' { "{}" } else { "[]" });
-                at = skip(json, next + 1, b' ');
-                continue;
-            }
-            b'{' | b'[' => {
-                open += 1;
-                out.push(char::from(byte));
-                push_line_end(out, open);
-            }
-            b'}' | b']' => {
-                open = open.saturating_sub(1);
-                push_line_end(out, open);
-                out.push(char::from(byte));
-            }
-            b',' => {
-                out.push(',');
-                push_line_end(out, open);
-            }
-            b':' => out.push_str(": "),
-            _ => {
-                let end = value_end(json, at).unwrap_or(json.len());
-                out.push_str(&json[at..end]);
-                at = skip(json, end, b' ');
-                continue;
-            }
-        }
-        at = next;
-    }
-}
-
-fn push_line_end(out: &mut String, open: usize) {
-    out.push('\n');
-    out.extend(std::iter::repeat_n("  ", open.min(MAX_INDENT)));
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -199,9 +152,6 @@ mod tests {
     fn depth_is_no_danger() {
         let deep = "[".repeat(200_000) + &"]".repeat(200_000);
         assert_eq!(value_end(&deep, 0), Some(deep.len()));
-        let mut out = String::new();
-        push_pretty(&mut out, &deep);
-        assert!(out.len() < 50 * deep.len());
     }
 
     fn any_json() -> impl Strategy<Value = Value> {
@@ -221,13 +171,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn pretty_text_means_the_same(value in any_json()) {
-            let mut out = String::new();
-            push_pretty(&mut out, &value.to_string());
-            prop_assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), value);
-        }
-
         #[test]
         fn every_member_and_element_is_found(value in any_json()) {
             let text = value.to_string();
@@ -253,7 +196,6 @@ mod tests {
         fn anything_is_survived(text in r#"([\[\]{}",:\\ ]|a|密|null|.)*"#) {
             members(&text).for_each(drop);
             elements(&text).for_each(drop);
-            push_pretty(&mut String::new(), &text);
             for (at, _) in text.char_indices() {
                 value_end(&text, at);
             }

@@ -1,0 +1,88 @@
+// What is shown of one trace: everything that a reader changes by looking around.
+
+import { batch, computed, signal } from "@preact/signals";
+import type { OpenTrace } from "../data/source.ts";
+import { type Range, whole, within, zoomed } from "../layout/range.ts";
+import { type Folded, foldedBelow, foldSubtree, revealed, visibleRows } from "../layout/rows.ts";
+import { criticalPath } from "../model/critical.ts";
+import { NO_POINT, type Point } from "../model/trace.ts";
+import { Search } from "./search.ts";
+
+export const VIEWS = ["waterfall"] as const;
+export type View = (typeof VIEWS)[number];
+
+export const COLORINGS = ["service", "host", "kind", "self", "error"] as const;
+export type Coloring = (typeof COLORINGS)[number];
+
+/** Traces of up to so many points are unfolded when they open. */
+const UNFOLDED = 20_000;
+
+export class TraceState {
+  readonly trace;
+  readonly all: Range;
+  readonly view = signal<View>("waterfall");
+  readonly range;
+  readonly selected = signal<Point>(NO_POINT);
+  readonly coloring = signal<Coloring>("service");
+  /** An instant under the pointer; `null` where there is none. */
+  readonly cursor = signal<number | null>(null);
+  /** Two instants that somebody measures between. */
+  readonly ruler = signal<Range | null>(null);
+  readonly folded;
+  readonly search;
+  readonly rows;
+  readonly critical;
+
+  constructor(readonly opened: OpenTrace) {
+    this.trace = opened.trace;
+    this.all = whole(this.trace.header.duration_us);
+    this.range = signal<Range>(this.all);
+    this.folded = signal<Folded>(foldedBelow(this.trace, this.trace.count > UNFOLDED ? 3 : Infinity));
+    this.search = new Search(opened);
+    this.rows = computed(() =>
+      visibleRows(this.trace, this.folded.value, this.search.isFilter.value ? this.search.found.value : null),
+    );
+    this.critical = computed(() => criticalPath(this.trace));
+  }
+
+  /** Selects a point and makes sure that it has a row. */
+  select(point: Point): void {
+    batch(() => {
+      this.selected.value = point;
+      if (point !== NO_POINT) {
+        this.folded.value = revealed(this.trace, this.folded.value, point);
+      }
+    });
+  }
+
+  setRange(range: Range): void {
+    this.range.value = within(range, this.all);
+  }
+
+  zoom(factor: number, at: number): void {
+    this.range.value = zoomed(this.range.value, factor, at, this.all);
+  }
+
+  /** Brings a point into view, with some room around it. */
+  zoomTo(point: Point): void {
+    const [from, to] = [this.trace.start(point), this.trace.finish(point)];
+    const room = Math.max((to - from) * 0.05, 1);
+    this.setRange({ from: from - room, to: to + room });
+  }
+
+  toggle(point: Point): void {
+    if (this.trace.hasChildren(point)) {
+      const folded = this.folded.value.slice();
+      folded[point] ^= 1;
+      this.folded.value = folded;
+    }
+  }
+
+  foldSubtree(point: Point, isFolded: boolean): void {
+    this.folded.value = foldSubtree(this.trace, this.folded.value, point, isFolded);
+  }
+
+  showLevels(levels: number): void {
+    this.folded.value = foldedBelow(this.trace, levels);
+  }
+}

@@ -1,0 +1,109 @@
+import type { ComponentChildren } from "preact";
+import { mode, setMode } from "../draw/theme.ts";
+import { isHelpOpen, isLocalTime } from "../state/app.ts";
+import type { TraceState } from "../state/trace-state.ts";
+import { oneLine } from "../text/clean.ts";
+import { instant } from "../text/time.ts";
+import { count, duration } from "../text/units.ts";
+
+export function Head({ state }: { state: TraceState }) {
+  const { trace } = state;
+  const { header } = trace;
+  return (
+    <header class="head">
+      <div class="title">
+        <h1>{trace.count > 0 ? oneLine(title(state)) : "Empty trace"}</h1>
+        <p class="sub">
+          <span class="id" title="Id of the trace">
+            {oneLine(header.base_id ?? "no id")}
+          </span>
+          {trace.count > 0 && (
+            <button class="plain" title="UTC or local time (u)" onClick={() => (isLocalTime.value = !isLocalTime.value)}>
+              {instant(header.started_us, isLocalTime.value)}
+            </button>
+          )}
+        </p>
+      </div>
+      <Figures state={state} />
+      <div class="head-buttons">
+        <button
+          class="quiet"
+          title="Dark or light (t)"
+          aria-label={`Theme: ${mode.value}`}
+          onClick={() => setMode(document.documentElement.dataset.theme === "dark" ? "light" : "dark")}
+        >
+          ◐
+        </button>
+        <button class="quiet" title="Help (?)" aria-label="Help" onClick={() => (isHelpOpen.value = true)}>
+          ?
+        </button>
+      </div>
+    </header>
+  );
+}
+
+/** What the trace was about: its longest root. */
+function title({ trace }: TraceState): string {
+  let longest = 0;
+  for (const root of trace.children(-1)) {
+    if (trace.finish(root) - trace.start(root) > trace.finish(longest) - trace.start(longest)) {
+      longest = root;
+    }
+  }
+  return `${trace.brief(longest) || trace.name(longest)} · ${trace.service(longest)}`;
+}
+
+function Figures({ state }: { state: TraceState }) {
+  const { trace } = state;
+  const { header } = trace;
+  const { flags } = trace.columns;
+  const having = (bit: number) => flags.reduce((sum, flag) => sum + (flag & bit ? 1 : 0), 0);
+  const search = (query: string) => () => (state.search.text.value = query);
+  return (
+    <dl class="figures">
+      <Figure label="duration">{duration(header.duration_us)}</Figure>
+      <Figure label="points">{count(header.points_in_trace)}</Figure>
+      <Figure label="services">{trace.services.length}</Figure>
+      <Figure label="hosts">{trace.hosts.length}</Figure>
+      <Figure label="errors" bad={having(1)} onClick={search("error:true")}>
+        {count(having(1))}
+      </Figure>
+      <Figure label="unfinished" odd={having(2)} onClick={search("unfinished:true")}>
+        {count(having(2))}
+      </Figure>
+      <Figure label="dropped" odd={header.dropped} title="records that the services say they dropped">
+        {count(header.dropped)}
+      </Figure>
+      {having(8) > 0 && (
+        <Figure label="orphans" odd={having(8)} title="points whose parent is unknown" onClick={search("orphan:true")}>
+          {count(having(8))}
+        </Figure>
+      )}
+      {header.unreadable > 0 && (
+        <Figure label="unreadable" odd={header.unreadable} title="records that could not be read">
+          {count(header.unreadable)}
+        </Figure>
+      )}
+    </dl>
+  );
+}
+
+interface FigureProps {
+  label: string;
+  children: ComponentChildren;
+  bad?: number;
+  odd?: number;
+  title?: string;
+  onClick?: () => void;
+}
+
+function Figure({ label, children, bad = 0, odd = 0, title, onClick }: FigureProps) {
+  const isMarked = bad > 0 || odd > 0;
+  const tone = bad > 0 ? "bad" : odd > 0 ? "odd" : "";
+  return (
+    <div title={title} class={tone}>
+      <dt>{label}</dt>
+      <dd>{isMarked && onClick ? <button class="plain" onClick={onClick}>{children}</button> : children}</dd>
+    </div>
+  );
+}

@@ -1,0 +1,3 @@
+export function ListPage() {
+  return <p class="reading">This page has no trace in it.</p>;
+}

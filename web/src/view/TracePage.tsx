@@ -1,0 +1,38 @@
+import { useSignal } from "@preact/signals";
+import type { TraceState } from "../state/trace-state.ts";
+import { NO_POINT } from "../model/trace.ts";
+import { Head } from "./Head.tsx";
+import { Lanes } from "./Lanes.tsx";
+import { Panel } from "./Panel.tsx";
+import { Toolbar } from "./Toolbar.tsx";
+import { VIEW_LABELS } from "./labels.ts";
+import { Waterfall } from "./waterfall/Waterfall.tsx";
+
+export function TracePage({ state }: { state: TraceState }) {
+  const isPanelOpen = useSignal(true);
+  const isWide = isPanelOpen.value || state.selected.value !== NO_POINT;
+  return (
+    <div class="trace-page">
+      <Head state={state} />
+      <Lanes state={state} />
+      <Toolbar state={state} isPanelOpen={isPanelOpen} />
+      <div class={`stage${isWide ? " with-panel" : ""}`}>
+        <main>
+          <div class="view" id="view" role="tabpanel" aria-label={VIEW_LABELS[state.view.value]}>
+            <CurrentView state={state} />
+          </div>
+        </main>
+        {isWide && <Panel state={state} isOpen={isPanelOpen} />}
+      </div>
+    </div>
+  );
+}
+
+function CurrentView({ state }: { state: TraceState }) {
+  switch (state.view.value) {
+    case "waterfall":
+      return <Waterfall state={state} />;
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,108 @@
+import { colorOf } from "../../draw/coloring.ts";
+import { theme } from "../../draw/theme.ts";
+import { NO_POINT, type Point, type Trace } from "../../model/trace.ts";
+import type { TraceState } from "../../state/trace-state.ts";
+import { oneLine } from "../../text/clean.ts";
+import { count, duration } from "../../text/units.ts";
+
+const INDENT = 14;
+/** Levels that are indented; beyond, a row says its level. */
+const MAX_INDENT = 16;
+/** Characters of a detail in a row; all of it is one click away. */
+const MAX_DETAIL = 240;
+
+interface RowProps {
+  state: TraceState;
+  point: Point;
+  top: number;
+  left: number;
+}
+
+export function Row({ state, point, top, left }: RowProps) {
+  const { trace } = state;
+  const depth = trace.depth(point);
+  const isSelected = state.selected.value === point;
+  const isFound = state.search.found.value?.[point] === 1;
+  const isFolded = state.folded.value[point] === 1;
+  const hasChildren = trace.hasChildren(point);
+  const classes = ["row", isSelected && "selected", isFound && "found", trace.is(point, "error") && "failed"];
+  return (
+    <div
+      id={`row-${point}`}
+      class={classes.filter(Boolean).join(" ")}
+      style={{ transform: `translateY(${top}px)` }}
+      role="treeitem"
+      aria-level={depth + 1}
+      aria-selected={isSelected}
+      aria-expanded={hasChildren ? !isFolded : undefined}
+      aria-label={spoken(trace, point)}
+      onClick={() => state.select(point)}
+    >
+      <div class="cell" style={{ width: `${left}px`, paddingLeft: `${Math.min(depth, MAX_INDENT) * INDENT + 4}px` }}>
+        <span
+          class={`fold${hasChildren ? "" : " leaf"}`}
+          onClick={(event) => {
+            event.stopPropagation();
+            if (event.shiftKey) {
+              state.foldSubtree(point, !isFolded);
+            } else {
+              state.toggle(point);
+            }
+          }}
+        >
+          {hasChildren ? (isFolded ? "▸" : "▾") : ""}
+        </span>
+        <i class="swatch" style={{ background: colorOf(trace, state.coloring.value, theme.value)(point) }} />
+        {depth > MAX_INDENT && <span class="level">{count(depth)}</span>}
+        {trace.derived.isParallel[point] === 1 && (
+          <span class="parallel" title="runs at the same time as another of its parent's children">
+            ∥
+          </span>
+        )}
+        <span class="name">{oneLine(trace.name(point))}</span>
+        <span class="detail">{oneLine(trace.brief(point)).slice(0, MAX_DETAIL)}</span>
+        <Marks trace={trace} point={point} />
+        {isFolded && hasChildren && <span class="hidden-count">+{count(trace.derived.next[point] - point - 1)}</span>}
+        <span class="place">{place(trace, point)}</span>
+      </div>
+    </div>
+  );
+}
+
+function Marks({ trace, point }: { trace: Trace; point: Point }) {
+  const left = trace.columns.leftOut[point];
+  return (
+    <>
+      {trace.is(point, "error") && (
+        <span class="mark bad" title={oneLine(trace.error(point))}>
+          ! {shortError(trace.error(point))}
+        </span>
+      )}
+      {trace.is(point, "unfinished") && <span class="mark odd">unfinished</span>}
+      {trace.is(point, "startMissing") && <span class="mark odd">start missing</span>}
+      {trace.is(point, "orphan") && <span class="mark odd">orphan</span>}
+      {trace.is(point, "cycle") && <span class="mark odd">its own ancestor</span>}
+      {left > 0 && <span class="mark">{count(left)} more below</span>}
+    </>
+  );
+}
+
+/** The type without its module. */
+function shortError(error: string): string {
+  return oneLine(error.replace(/^[\w.:]*[.:](?=\w)/, "")).slice(0, 80);
+}
+
+/** Where it ran, if that differs from its parent. */
+function place(trace: Trace, point: Point): string {
+  const parent = trace.parent(point);
+  const isNewService = parent === NO_POINT || trace.serviceOf[parent] !== trace.serviceOf[point];
+  const isNewHost = parent === NO_POINT || trace.hostOf[parent] !== trace.hostOf[point];
+  return oneLine([isNewService && trace.service(point), isNewHost && `on ${trace.host(point)}`].filter(Boolean).join(" "));
+}
+
+function spoken(trace: Trace, point: Point): string {
+  const length = trace.is(point, "unfinished") ? "unfinished" : duration(trace.finish(point) - trace.start(point));
+  const failed = trace.is(point, "error") ? "failed" : "";
+  const detail = oneLine(trace.brief(point)).slice(0, MAX_DETAIL);
+  return [oneLine(trace.name(point)), detail, trace.service(point), length, failed].filter(Boolean).join(", ");
+}
