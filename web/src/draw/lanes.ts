@@ -1,9 +1,10 @@
 // Paints the service lanes: solid where a service worked, pale where it waited for others.
 
 import type { Lane } from "../layout/lanes.ts";
-import { type Range, toPixel } from "../layout/range.ts";
+import { marks, type Range, stepOf, toPixel } from "../layout/range.ts";
 import type { Step } from "../model/critical.ts";
 import { NO_POINT } from "../model/trace.ts";
+import { axisTime } from "../text/units.ts";
 import type { Theme } from "./theme.ts";
 
 export interface LanesScene {
@@ -36,10 +37,24 @@ export function drawLanes(context: CanvasRenderingContext2D, scene: LanesScene):
     context.fillStyle = theme.error;
     lane.hasError.forEach((hasError, cell) => hasError && context.fillRect(cell - 1, y, 3, laneHeight - 2));
   });
+  drawTimes(context, scene);
   drawCritical(context, scene);
   if (scene.matches) {
     context.fillStyle = theme.match;
-    scene.matches.forEach((isMatch, cell) => isMatch && context.fillRect(cell - 0.5, scene.height - 7, 2, 7));
+    scene.matches.forEach((isMatch, cell) => isMatch && context.fillRect(cell - 0.5, scene.height - 15, 2, 7));
+  }
+}
+
+function drawTimes(context: CanvasRenderingContext2D, { all, width, height, theme }: LanesScene): void {
+  const step = stepOf(all, width, 110);
+  context.font = '10px "Liberation Sans", Roboto, "Segoe UI", system-ui, sans-serif';
+  context.textBaseline = "bottom";
+  for (const at of marks(all, step)) {
+    const x = Math.round(toPixel(all, width, at));
+    context.fillStyle = theme.strongLine;
+    context.fillRect(x, height - 13, 1, 13);
+    context.fillStyle = theme.muted;
+    context.fillText(axisTime(at, step), x + 4, height - 1);
   }
 }
 

@@ -7,12 +7,15 @@ export interface Theme {
   muted: string;
   faint: string;
   line: string;
+  strongLine: string;
   surface: string;
   raised: string;
   accent: string;
   error: string;
   match: string;
   critical: string;
+  /** Text on the colours of the series. */
+  onSeries: string;
   series: string[];
 }
 
@@ -72,12 +75,14 @@ function read(): Theme {
     muted: color("muted"),
     faint: color("faint"),
     line: color("line"),
+    strongLine: color("strong-line"),
     surface: color("surface"),
     raised: color("raised"),
     accent: color("accent"),
     error: color("error"),
     match: color("match"),
     critical: color("critical"),
+    onSeries: color("on-series"),
     series: Array.from({ length: SERIES }, (_, at) => color(`series-${at}`)),
   };
 }

@@ -1,6 +1,7 @@
 // The part of the address behind `#` holds what is shown, so that a copied address shows it again.
 
 import { effect } from "@preact/signals";
+import { DIMENSIONS } from "../model/stats.ts";
 import { NO_POINT } from "../model/trace.ts";
 import { COLORINGS, type TraceState, VIEWS } from "./trace-state.ts";
 
@@ -16,6 +17,8 @@ export function readLink(state: TraceState): void {
   const one = <T extends string>(key: string, values: readonly T[]) => values.find((value) => value === link.get(key));
   state.view.value = one("view", VIEWS) ?? state.view.value;
   state.coloring.value = one("color", COLORINGS) ?? state.coloring.value;
+  state.dimension.value = one("by", DIMENSIONS) ?? state.dimension.value;
+  state.isMerged.value = link.get("merged") === "1";
   state.search.text.value = link.get("q") ?? "";
   state.search.isFilter.value = link.get("filter") === "1";
   const [from, to] = (link.get("time") ?? "").split("-").map(Number.parseFloat);
@@ -44,6 +47,8 @@ export function linkOf(state: TraceState, point = state.selected.value): string 
   const put = (key: string, value: string | false) => (value ? link.set(key, value) : link.delete(key));
   put("view", state.view.value !== "waterfall" && state.view.value);
   put("color", state.coloring.value !== "service" && state.coloring.value);
+  put("by", state.dimension.value !== "name" && state.dimension.value);
+  put("merged", state.isMerged.value && "1");
   put("q", state.search.text.value);
   put("filter", state.search.isFilter.value && "1");
   put("time", !isWhole && `${range.from.toFixed(1)}-${range.to.toFixed(1)}`);

@@ -2,13 +2,15 @@
 
 import { batch, computed, signal } from "@preact/signals";
 import type { OpenTrace } from "../data/source.ts";
-import { type Range, whole, within, zoomed } from "../layout/range.ts";
+import { whole } from "../layout/range.ts";
 import { type Folded, foldedBelow, foldSubtree, revealed, visibleRows } from "../layout/rows.ts";
+import type { Dimension } from "../model/stats.ts";
 import { criticalPath } from "../model/critical.ts";
 import { NO_POINT, type Point } from "../model/trace.ts";
 import { Search } from "./search.ts";
+import { Timeline } from "./timeline.ts";
 
-export const VIEWS = ["waterfall"] as const;
+export const VIEWS = ["waterfall", "flame", "statistics", "hosts", "calls"] as const;
 export type View = (typeof VIEWS)[number];
 
 export const COLORINGS = ["service", "host", "kind", "self", "error"] as const;
@@ -17,26 +19,23 @@ export type Coloring = (typeof COLORINGS)[number];
 /** Traces of up to so many points are unfolded when they open. */
 const UNFOLDED = 20_000;
 
-export class TraceState {
+export class TraceState extends Timeline {
   readonly trace;
-  readonly all: Range;
   readonly view = signal<View>("waterfall");
-  readonly range;
   readonly selected = signal<Point>(NO_POINT);
+  /** Whether the flame graph shows points that are alike as one. */
+  readonly isMerged = signal(false);
+  /** What the statistics are summed by. */
+  readonly dimension = signal<Dimension>("name");
   readonly coloring = signal<Coloring>("service");
-  /** An instant under the pointer; `null` where there is none. */
-  readonly cursor = signal<number | null>(null);
-  /** Two instants that somebody measures between. */
-  readonly ruler = signal<Range | null>(null);
   readonly folded;
   readonly search;
   readonly rows;
   readonly critical;
 
   constructor(readonly opened: OpenTrace) {
+    super(whole(opened.trace.header.duration_us));
     this.trace = opened.trace;
-    this.all = whole(this.trace.header.duration_us);
-    this.range = signal<Range>(this.all);
     this.folded = signal<Folded>(foldedBelow(this.trace, this.trace.count > UNFOLDED ? 3 : Infinity));
     this.search = new Search(opened);
     this.rows = computed(() =>
@@ -53,14 +52,6 @@ export class TraceState {
         this.folded.value = revealed(this.trace, this.folded.value, point);
       }
     });
-  }
-
-  setRange(range: Range): void {
-    this.range.value = within(range, this.all);
-  }
-
-  zoom(factor: number, at: number): void {
-    this.range.value = zoomed(this.range.value, factor, at, this.all);
   }
 
   /** Brings a point into view, with some room around it. */

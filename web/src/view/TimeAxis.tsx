@@ -1,12 +1,12 @@
 import { useRef } from "preact/hooks";
 import { length, marks, stepOf, toPixel } from "../layout/range.ts";
-import type { TraceState } from "../state/trace-state.ts";
+import type { Timeline } from "../state/timeline.ts";
 import { axisTime, duration } from "../text/units.ts";
 import { useSize } from "./use-canvas.ts";
 import { useTimeGestures } from "./use-time-gestures.ts";
 
 /** The times of what is in view; the wheel zooms here. */
-export function TimeAxis({ state }: { state: TraceState }) {
+export function TimeAxis({ state }: { state: Timeline }) {
   const ref = useRef<HTMLDivElement>(null);
   const { width } = useSize(ref);
   useTimeGestures(ref, state, { wheelZooms: true });
@@ -27,7 +27,7 @@ export function TimeAxis({ state }: { state: TraceState }) {
 }
 
 interface OverlayProps {
-  state: TraceState;
+  state: Timeline;
   width: number;
   isNamed?: boolean;
 }

@@ -1,9 +1,13 @@
 import { useSignal } from "@preact/signals";
 import type { TraceState } from "../state/trace-state.ts";
 import { NO_POINT } from "../model/trace.ts";
+import { Calls } from "./Calls.tsx";
+import { Flame } from "./flame/Flame.tsx";
 import { Head } from "./Head.tsx";
+import { Hosts } from "./Hosts.tsx";
 import { Lanes } from "./Lanes.tsx";
 import { Panel } from "./Panel.tsx";
+import { Statistics } from "./Statistics.tsx";
 import { Toolbar } from "./Toolbar.tsx";
 import { VIEW_LABELS } from "./labels.ts";
 import { Waterfall } from "./waterfall/Waterfall.tsx";
@@ -32,7 +36,13 @@ function CurrentView({ state }: { state: TraceState }) {
   switch (state.view.value) {
     case "waterfall":
       return <Waterfall state={state} />;
-    default:
-      return null;
+    case "flame":
+      return <Flame state={state} />;
+    case "statistics":
+      return <Statistics state={state} />;
+    case "hosts":
+      return <Hosts state={state} />;
+    case "calls":
+      return <Calls state={state} />;
   }
 }

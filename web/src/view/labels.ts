@@ -4,6 +4,10 @@ import type { Coloring, View } from "../state/trace-state.ts";
 
 export const VIEW_LABELS: Record<View, string> = {
   waterfall: "Waterfall",
+  flame: "Flame graph",
+  statistics: "Statistics",
+  hosts: "Hosts",
+  calls: "Calls",
 };
 
 export const COLORING_LABELS: Record<Coloring, string> = {

@@ -3,7 +3,7 @@
 import { useEffect } from "preact/hooks";
 import type { RefObject } from "preact";
 import { length, moved, toTime } from "../layout/range.ts";
-import type { TraceState } from "../state/trace-state.ts";
+import type { Timeline } from "../state/timeline.ts";
 
 /** How much a notch of the wheel zooms. */
 const WHEEL_ZOOM = 1.0015;
@@ -19,7 +19,7 @@ export interface Gestures {
   onDoubleClick?(event: MouseEvent): void;
 }
 
-export function useTimeGestures(ref: RefObject<HTMLElement | null>, state: TraceState, gestures: Gestures): void {
+export function useTimeGestures(ref: RefObject<HTMLElement | null>, state: Timeline, gestures: Gestures): void {
   const { wheelZooms, left = 0, onClick, onDoubleClick } = gestures;
   useEffect(() => {
     const element = ref.current;
