@@ -13,7 +13,9 @@ use crate::{ConnectionString, Error, ErrorKind};
 /// How long to wait for a connection to a host.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long to wait for an answer, unless the option `timeout` says otherwise.
-const TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest time that an option says: a year. What is longer could not be added to the time of day.
+const LONGEST: f64 = 365.0 * 86_400.0;
 
 /// `scheme://user:password@host:port,host:port/path?option=value`, taken apart.
 ///
@@ -150,12 +152,15 @@ impl Address {
         Ok(Host { name: decode(name), port })
     }
 
+    /// The servers; the one of this machine if none is named.
+    pub(crate) fn servers(&self) -> Vec<Host> {
+        if self.hosts.is_empty() { vec![self.first_server()] } else { self.hosts.clone() }
+    }
+
     /// The first server, or the one of this machine.
-    pub(crate) fn first_host(&self) -> Host {
-        self.hosts
-            .first()
-            .cloned()
-            .unwrap_or_else(|| Host { name: "127.0.0.1".to_owned(), port: None })
+    pub(crate) fn first_server(&self) -> Host {
+        let this = || Host { name: "127.0.0.1".to_owned(), port: None };
+        self.hosts.first().cloned().unwrap_or_else(this)
     }
 
     /// The path without its leading slash, if there is more of it: the name of a database.
@@ -189,7 +194,7 @@ impl Address {
         value.map_err(|_| self.wrong(&format!("expected {expected} as `{name}`")))
     }
 
-    /// The value of an option that is a number of seconds.
+    /// The value of an option that is a number of seconds, a year at most.
     ///
     /// # Errors
     ///
@@ -198,6 +203,7 @@ impl Address {
         let expected = "a number of seconds";
         let seconds = self.parsed::<f64>(name, expected)?;
         seconds
+            .map(|seconds| if seconds > LONGEST { LONGEST } else { seconds })
             .map(Duration::try_from_secs_f64)
             .transpose()
             .map_err(|_| self.wrong(&format!("expected {expected} as `{name}`")))
@@ -209,11 +215,21 @@ impl Address {
     ///
     /// If it is no number of seconds, or none at all.
     pub(crate) fn timeout(&self) -> Result<Duration, Error> {
-        let timeout = self.seconds("timeout")?.unwrap_or(TIMEOUT);
-        if timeout.is_zero() {
-            return Err(self.wrong("expected more than 0 seconds as `timeout`"));
+        Ok(self.limit("timeout")?.unwrap_or(TIMEOUT))
+    }
+
+    /// The value of an option that is how long to wait for something, in seconds.
+    ///
+    /// # Errors
+    ///
+    /// If it is no number of seconds, or none at all.
+    pub(crate) fn limit(&self, name: &'static str) -> Result<Option<Duration>, Error> {
+        match self.seconds(name)? {
+            Some(limit) if limit.is_zero() => {
+                Err(self.wrong(&format!("expected more than 0 seconds as `{name}`")))
+            }
+            limit => Ok(limit),
         }
-        Ok(timeout)
     }
 
     /// The value of an option that is yes or no; no if it is not given.
@@ -308,7 +324,8 @@ mod tests {
         assert_eq!(found.password.unwrap().expose(), "pw");
         let found = address("redis:///var/run/redis.sock?db=1").unwrap();
         assert_eq!((found.hosts.len(), found.path.as_str()), (0, "/var/run/redis.sock"));
-        assert_eq!(found.first_host().with_port(6379), "127.0.0.1:6379");
+        assert_eq!(found.first_server().with_port(6379), "127.0.0.1:6379");
+        assert_eq!(found.servers(), [found.first_server()]);
         assert_eq!(address("mysql://u:p@h/").unwrap().database(), None);
     }
 
@@ -329,8 +346,11 @@ mod tests {
 
     #[test]
     fn values_have_types() {
-        let found = address("x://h?t=0.5&f=True&n=7&bad=hush").unwrap();
+        let found = address("x://h?t=0.5&f=True&n=7&long=1e30&none=0&bad=hush").unwrap();
         assert_eq!(found.seconds("t").unwrap(), Some(Duration::from_millis(500)));
+        let year = Duration::from_secs(365 * 86_400);
+        assert_eq!(found.seconds("long").unwrap(), Some(year), "it can be added to an instant");
+        assert!(found.limit("none").unwrap_err().to_string().contains("more than 0 seconds"));
         assert!(found.flag("f").unwrap() && !found.flag("g").unwrap());
         assert_eq!(found.parsed::<u32>("n", "a number").unwrap(), Some(7));
         for error in [

@@ -142,9 +142,9 @@ fn secret_values(rest: &str) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// Parts of a parameter's name that say that its value is a secret. Whatever argument `#[trace]`
-/// masks is masked here too.
-const SECRET: [&str; 15] = [
+/// Parts of a parameter's name that say that its value is a secret, or a URL that may hold one. Whatever
+/// argument `#[trace]` masks is masked here too.
+const SECRET: [&str; 16] = [
     "auth",
     "bearer",
     "connection_string",
@@ -156,6 +156,7 @@ const SECRET: [&str; 15] = [
     "jwt",
     "key",
     "pass",
+    "proxy",
     "pwd",
     "secret",
     "token",
@@ -209,6 +210,7 @@ mod tests {
             ("es://h/?password=x@y&a=b", "es://***&a=b"),
             ("es://h:1/?token=x=y&a=b@c&key=z", "es://h:***@c&key=***"),
             ("es://h/?key=a:b@c&a=b", "es://h/?key=***&a=b"),
+            ("es://h/?proxy=http%3A%2F%2Fu%3Apw%40p&a=b", "es://h/?proxy=***&a=b"),
             ("mysql://h/db?a=1;password=x;y", "mysql://h/db?a=1;password=***"),
             ("new:///home/a@b/c", "new://***@b/c"),
             ("es://密:密@h/?密=1&token=密", "es://密:***@h/?密=1&token=***"),

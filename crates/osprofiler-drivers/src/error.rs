@@ -5,6 +5,16 @@ use std::fmt;
 
 use crate::{ConnectionString, driver};
 
+/// How much of what a server said an error shows.
+#[cfg(any(feature = "_http", feature = "messaging", feature = "mongodb", feature = "sql"))]
+const SHOWN: usize = 300;
+
+/// One line of what a server said.
+#[cfg(any(feature = "_http", feature = "messaging", feature = "mongodb", feature = "sql"))]
+pub(crate) fn brief(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(SHOWN).collect()
+}
+
 /// What went wrong, what it concerned, whether trying again can help, and the cause.
 #[derive(Debug)]
 pub struct Error {

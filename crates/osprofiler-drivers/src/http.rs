@@ -3,16 +3,17 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use reqwest::header::HeaderMap;
-use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 
 use crate::address::{Address, CONNECT_TIMEOUT, Secret};
+use crate::error::brief;
 use crate::runtime::block_on;
 use crate::tls::{self, Tls};
 use crate::{Error, ErrorKind};
 
-/// How much of a refusal's text an error shows.
-const SHOWN: usize = 300;
+/// How much of a refusal is read: an error shows a line of it.
+const MAX_REFUSAL: usize = 64 << 10;
 
 /// The servers of a connection string, asked in turn until one answers.
 pub(crate) struct Http {
@@ -56,7 +57,7 @@ impl Http {
     ///
     /// If the connection string makes no sense.
     pub(crate) fn new(address: &Address, settings: Settings<'_>) -> Result<Self, Error> {
-        let tls = Tls::of(address)?;
+        let tls = Tls::if_on(address, settings.is_tls, "a scheme that has it")?;
         let client = match address.option("proxy") {
             // The environment's is for the world outside; records and passwords stay inside.
             None => Client::builder().no_proxy(),
@@ -74,10 +75,6 @@ impl Http {
             .build()
             .map_err(|cause| address.wrong("cannot make an HTTP client").with_source(cause))?;
         let scheme = if settings.is_tls { "https" } else { "http" };
-        let mut hosts = address.hosts.clone();
-        if hosts.is_empty() {
-            hosts.push(address.first_host());
-        }
         let prefix = settings.prefix.trim_end_matches('/');
         let server = |host: &crate::address::Host| {
             let text = format!("{scheme}://{}{prefix}/", host.with_port(settings.default_port));
@@ -85,7 +82,7 @@ impl Http {
         };
         Ok(Self {
             client,
-            servers: hosts.iter().map(server).collect::<Result<_, _>>()?,
+            servers: address.servers().iter().map(server).collect::<Result<_, _>>()?,
             last: AtomicUsize::new(0),
             credentials: (settings.has_basic_auth
                 && (address.user.is_some() || address.password.is_some()))
@@ -146,17 +143,19 @@ impl Http {
             };
             let response = request.send().await.map_err(unavailable)?;
             let (status, headers) = (response.status(), response.headers().clone());
-            let body = response.bytes().await.map_err(unavailable)?.into();
-            Ok(Answer { status, headers, body })
+            let body = if status.is_success() {
+                response.bytes().await.map(Vec::from)
+            } else {
+                beginning_of(response).await
+            };
+            Ok(Answer { status, headers, body: body.map_err(unavailable)? })
         })
     }
 
     /// The error that an answer is that does not mean success; `what` was to be done, such as `write
     /// records to`.
     pub(crate) fn refusal(&self, what: &str, answer: &Answer) -> Error {
-        let text = String::from_utf8_lossy(&answer.body);
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let text: String = words.join(" ").chars().take(SHOWN).collect();
+        let text = brief(&String::from_utf8_lossy(&answer.body));
         let kind = kind_of(answer.status);
         let (status, hint) = (answer.status.as_u16(), kind.hint());
         Error::new(kind, format!("cannot {what} `{}`: HTTP {status} {text}{hint}", self.place))
@@ -166,6 +165,17 @@ impl Http {
     pub(crate) fn place(&self) -> &str {
         &self.place
     }
+}
+
+async fn beginning_of(mut response: Response) -> reqwest::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    while body.len() < MAX_REFUSAL
+        && let Some(chunk) = response.chunk().await?
+    {
+        body.extend_from_slice(&chunk);
+    }
+    body.truncate(MAX_REFUSAL);
+    Ok(body)
 }
 
 /// What a status means that is no success.

@@ -16,7 +16,7 @@ use crate::address::Address;
 use crate::{Error, ErrorKind};
 
 /// The options of TLS that every driver with it has.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tls {
     /// `ca`: PEM file with the certificates to trust instead of the system's.
     pub(crate) ca: Option<PathBuf>,
@@ -40,6 +40,23 @@ impl Tls {
             _ => return Err(address.wrong("`cert` and `key` go together")),
         };
         Ok(Self { ca: path("ca"), identity, insecure: address.flag("insecure")? })
+    }
+
+    /// The same where something else turns TLS on; `how` says what.
+    ///
+    /// # Errors
+    ///
+    /// Also if there are options but no TLS: what they are to protect would go in the clear.
+    pub(crate) fn if_on(address: &Address, is_on: bool, how: &str) -> Result<Self, Error> {
+        let tls = Self::of(address)?;
+        if is_on || tls == Self::default() {
+            return Ok(tls);
+        }
+        let message = format!(
+            "`ca`, `cert`, `key` and `insecure` are for TLS, which is off; turn it on with {how}, or \
+             leave them out"
+        );
+        Err(address.wrong(&message))
     }
 
     /// The configuration of a client.
@@ -187,6 +204,20 @@ mod tests {
         let tls = tls("rediss://h?ca=Cargo.toml").unwrap();
         let error = tls.client_config().unwrap_err().to_string();
         assert!(error.contains("cannot use `Cargo.toml` for TLS"), "{error}");
+    }
+
+    #[test]
+    fn options_without_tls_are_refused_rather_than_passed_over() {
+        for option in ["ca=/c.pem", "cert=/c.pem&key=/k.pem", "insecure=true"] {
+            let connection = format!("redis://u:hush@h?{option}").parse().unwrap();
+            let address = Address::of(&connection).unwrap();
+            assert!(Tls::if_on(&address, true, "`rediss://`").is_ok());
+            let error = Tls::if_on(&address, false, "`rediss://`").unwrap_err().to_string();
+            assert!(error.contains("turn it on with `rediss://`"), "{error}");
+            assert!(!error.contains("hush"), "{error}");
+        }
+        let address = Address::of(&"redis://h?insecure=false".parse().unwrap()).unwrap();
+        assert_eq!(Tls::if_on(&address, false, "").unwrap(), Tls::default());
     }
 
     #[test]

@@ -514,6 +514,21 @@ fn is_whole(request: &[u8]) -> bool {
 }
 
 #[test]
+fn a_refusal_that_does_not_end_is_read_no_further_than_it_is_shown() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let connection = format!("otlp://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let _ = client.read(&mut [0; 1 << 16]).unwrap();
+        client.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        while client.write_all(&[b'x'; 1 << 16]).is_ok() {}
+    });
+    let error = writer(&connection).unwrap().write(&request(&fresh_id())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Storage, "{error}");
+    assert!(error.to_string().contains("HTTP 400 xxx"), "{error}");
+}
+
+#[test]
 fn a_receiver_that_is_busy_may_be_asked_again() {
     for answer in [
         &b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n"[..],

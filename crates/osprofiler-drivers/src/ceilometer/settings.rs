@@ -27,7 +27,7 @@ pub(super) struct Settings {
     /// Whether to ask for the events of all projects.
     pub(super) all_tenants: bool,
     /// The options that every client takes, such as `ca`.
-    transport: String,
+    transport: Vec<(&'static str, String)>,
     /// The connection string as it may be shown.
     shown: String,
 }
@@ -113,10 +113,14 @@ impl Settings {
     ///
     /// If the address, or an option of TLS, makes no sense.
     pub(super) fn http(&self, url: &str) -> Result<Http, Error> {
-        let mark = if self.transport.is_empty() { "" } else { "?" };
-        let connection: ConnectionString = format!("{url}{mark}{}", self.transport).parse()?;
+        let is_tls = url.starts_with("https:");
+        // Those of TLS are for whichever of the addresses has it.
+        let is_for_all = |name| ["proxy", "timeout"].contains(&name);
+        let options = self.transport.iter().filter(|(name, _)| is_tls || is_for_all(*name));
+        let query = Serializer::new(String::new()).extend_pairs(options).finish();
+        let mark = if query.is_empty() { "" } else { "?" };
+        let connection: ConnectionString = format!("{url}{mark}{query}").parse()?;
         let address = Address::of(&connection)?;
-        let is_tls = connection.scheme() == "https";
         let http = HttpSettings {
             default_port: if is_tls { 443 } else { 80 },
             is_tls,
@@ -227,21 +231,18 @@ impl Sources<'_> {
         id.or_else(|| self.variable(names).map(Name::Name))
     }
 
-    /// The options of TLS and the time limit as the query of a URL.
-    fn transport(&self) -> String {
-        let mut query = Serializer::new(String::new());
-        for (option, variables) in [
+    /// The options of TLS, the proxy and the time limit.
+    fn transport(&self) -> Vec<(&'static str, String)> {
+        let options = [
             ("ca", &["OS_CACERT"][..]),
             ("cert", &["OS_CERT"]),
             ("key", &["OS_KEY"]),
             ("insecure", &["OS_INSECURE"]),
+            ("proxy", &[]),
             ("timeout", &[]),
-        ] {
-            if let Some(value) = self.get(option, variables) {
-                query.append_pair(option, &value);
-            }
-        }
-        query.finish()
+        ];
+        let given = |(option, variables)| Some((option, self.get(option, variables)?));
+        options.into_iter().filter_map(given).collect()
     }
 }
 
@@ -277,8 +278,10 @@ mod tests {
     #[test]
     fn the_environment_alone_is_enough() {
         let found = settings("ceilometer://", &ADMIN).unwrap();
-        assert_eq!((found.endpoint, found.interface.as_str()), (None, "public"));
-        assert_eq!(found.transport, "ca=%2Fetc%2Fa%26b.pem");
+        assert_eq!((&found.endpoint, found.interface.as_str()), (&None, "public"));
+        assert_eq!(found.transport, [("ca", "/etc/a&b.pem".to_owned())]);
+        found.http("http://h").unwrap();
+        assert!(found.http("https://h").err().unwrap().to_string().contains("a&b.pem"));
         let expected = Login::Password {
             user: in_domain("admin", Name::Name("People".into())),
             password: Secret::new("hush"),
@@ -295,7 +298,7 @@ mod tests {
         assert_eq!(found.endpoint.as_deref(), Some("https://h1:8977,h2:1/events"));
         assert_eq!(found.auth_url.as_deref(), Some("http://k/"));
         assert_eq!((found.region.as_deref(), found.interface.as_str()), (Some("R"), "internal"));
-        assert_eq!(found.transport, "ca=%2Fmy.pem");
+        assert_eq!(found.transport, [("ca", "/my.pem".to_owned())]);
         let Some(Login::Password { user, password, project }) = found.login else { panic!() };
         assert_eq!(user.name, Name::Name("me".into()));
         assert_eq!(password.expose(), "mine");

@@ -50,7 +50,7 @@ fn open_writer(connection: &ConnectionString, _: &Options) -> Result<Box<dyn Wri
     let mut address = Address::of(connection)?;
     let port = address.parsed("otlp_port", "a port")?.unwrap_or(OTLP_PORT);
     address.option("lookback");
-    address.hosts = vec![address.first_host()];
+    address.hosts = vec![address.first_server()];
     address.hosts[0].port = Some(port);
     address.path = String::new();
     let target = Target { address, is_grpc: false, is_tls: is_tls(connection) };

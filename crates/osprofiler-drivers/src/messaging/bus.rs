@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::transport;
 use crate::address::{Address, CONNECT_TIMEOUT, Host, Secret};
+use crate::error::brief;
 use crate::tls::{self, Tls};
 use crate::{Error, ErrorKind};
 
@@ -38,16 +39,13 @@ pub(super) struct Bus {
 
 impl Bus {
     pub(super) fn of(address: &Address, is_tls: bool) -> Result<Self, Error> {
-        let tls = Tls::of(address)?;
+        let tls = Tls::if_on(address, is_tls, "`amqps://` or `ssl=true`")?;
         let either =
             |name, other| Ok(address.parsed(name, SECONDS)?.or(address.parsed(other, SECONDS)?));
         let heartbeat: Result<Option<u16>, Error> =
             either("heartbeat", "heartbeat_timeout_threshold");
         let port = if is_tls { 5671 } else { 5672 };
-        let mut hosts = address.hosts.clone();
-        if hosts.is_empty() {
-            hosts.push(address.first_host());
-        }
+        let mut hosts = address.servers();
         for host in &mut hosts {
             host.port.get_or_insert(port);
         }
@@ -165,7 +163,7 @@ impl Bus {
             Cause::IOError(io) => io.to_string(),
             _ => cause.to_string(),
         };
-        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        let said = brief(&said);
         Error::new(kind, format!("cannot {what} `{}`: {said}{hint}", self.place)).with_source(cause)
     }
 }

@@ -10,21 +10,16 @@ use mongodb::error::{
 use mongodb::options::{ClientOptions, Tls as MongoTls, TlsOptions};
 use mongodb::{Client, Collection};
 
-use crate::address::Address;
+use crate::address::{Address, CONNECT_TIMEOUT};
+use crate::error::brief;
 use crate::runtime::block_on;
 use crate::tls::Tls;
 use crate::{ConnectionString, Error, ErrorKind};
 
-/// How long to wait for a connection, and for a server that is in charge.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long to wait for an answer, unless the option `timeout` says otherwise.
-const TIMEOUT: Duration = Duration::from_secs(30);
 /// The database that the Python library always uses.
 const DATABASE: &str = "osprofiler";
 /// Options of ours; what else there is belongs to the client.
 const OWN_OPTIONS: [&str; 6] = ["ca", "cert", "database", "insecure", "key", "timeout"];
-/// How much of what a server says an error shows.
-const SHOWN: usize = 300;
 
 /// A client, and the collections.
 #[derive(Clone)]
@@ -44,7 +39,7 @@ impl Store {
     /// Makes a client. Nothing is asked of the server yet, but of DNS for `mongodb+srv://`.
     pub(super) fn open(connection: &ConnectionString) -> Result<Self, Error> {
         let address = Address::of(connection)?;
-        let timeout = address.seconds("timeout")?.unwrap_or(TIMEOUT);
+        let timeout = address.timeout()?;
         let database = address.option("database").unwrap_or(DATABASE).to_owned();
         let uri = uri_without_secrets(connection, &address);
         let (user, password) = (address.user.clone(), address.password.clone());
@@ -61,6 +56,7 @@ impl Store {
             }
             options.app_name.get_or_insert_with(|| "osprofiler".to_owned());
             options.connect_timeout.get_or_insert(CONNECT_TIMEOUT);
+            // A server that is in charge, too, is found within that time.
             options.server_selection_timeout.get_or_insert(CONNECT_TIMEOUT);
             Client::with_options(options).map_err(|cause| unusable(&place, &cause))
         })?;
@@ -197,8 +193,7 @@ fn reason(cause: &MongoError) -> (ErrorKind, String) {
         ErrorKind::Storage if cause.contains_label(RETRYABLE_WRITE_ERROR) => ErrorKind::Unavailable,
         kind => kind,
     };
-    let words: Vec<&str> = why.split_whitespace().collect();
-    (kind, words.join(" ").chars().take(SHOWN).collect())
+    (kind, brief(&why))
 }
 
 /// The client has nothing but a text of the connections that it cannot make.
@@ -212,8 +207,30 @@ pub(super) fn kind_of(code: i32) -> ErrorKind {
         // Unauthorized, AuthenticationFailed, AtlasError.
         13 | 18 | 8000 => ErrorKind::Denied,
         // Unreachable or shutting down hosts, elections, timeouts, too many requests.
-        6 | 7 | 50 | 64 | 89 | 91 | 100 | 112 | 134 | 189 | 202 | 262 | 317 | 429 | 462 | 9001
-        | 10107 | 11600 | 11602 | 13388 | 13435 | 13436 | 16500 => ErrorKind::Unavailable,
+        6 | 7 | 50 | 64 | 89 | 91 | 100 | 112 | 133 | 134 | 189 | 202 | 262 | 317 | 429 | 462
+        | 9001 | 10107 | 11600 | 11602 | 13388 | 13435 | 13436 | 16500 => ErrorKind::Unavailable,
+        // Locks, memory, an operator's hand, a cursor that was lost with its host, a full disk.
+        24 | 43 | 46 | 146 | 237 | 11601 | 14031 => ErrorKind::Unavailable,
         _ => ErrorKind::Storage,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_is_told_from_what_a_record_is_refused_for() {
+        for (code, kind) in [
+            (18, ErrorKind::Denied),
+            (10107, ErrorKind::Unavailable),
+            // OutOfDiskSpace
+            (14031, ErrorKind::Unavailable),
+            // BSONObjectTooLarge, DocumentValidationFailure
+            (10334, ErrorKind::Storage),
+            (121, ErrorKind::Storage),
+        ] {
+            assert_eq!(kind_of(code), kind, "{code}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::io::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -27,7 +28,8 @@ use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Code, Status};
 
-use crate::address::{Address, Host, Secret};
+use crate::address::{Address, CONNECT_TIMEOUT, Host, Secret};
+use crate::error::brief;
 use crate::http::{self, Http};
 use crate::runtime::block_on;
 use crate::tls::{self, Tls};
@@ -35,11 +37,6 @@ use crate::{ConnectionString, Error, ErrorKind};
 
 const HTTP_PORT: u16 = 4318;
 const GRPC_PORT: u16 = 4317;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long to wait for an answer, unless the option `timeout` says otherwise.
-const TIMEOUT: Duration = Duration::from_secs(30);
-/// How much of a server's words an error shows.
-const SHOWN: usize = 300;
 
 /// Where spans go to, and what a connection string says of it.
 pub(crate) struct Target {
@@ -135,11 +132,6 @@ pub(crate) fn headers(address: &Address) -> Result<HeaderMap, Error> {
     Ok(headers)
 }
 
-/// One line of what a server said.
-fn brief(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(SHOWN).collect()
-}
-
 pub(super) struct HttpTransport {
     http: Http,
     is_compressed: bool,
@@ -189,6 +181,8 @@ fn gzip(body: &[u8]) -> Vec<u8> {
 
 pub(super) struct GrpcTransport {
     clients: Vec<TraceServiceClient<Channel>>,
+    /// The one that answered last.
+    last: AtomicUsize,
     metadata: MetadataMap,
     timeout: Duration,
     place: String,
@@ -200,13 +194,10 @@ impl GrpcTransport {
         if let Some(credentials) = credentials(address)? {
             headers.insert(reqwest::header::AUTHORIZATION, credentials);
         }
-        let tls = Tls::of(address)?;
+        let tls = Tls::if_on(address, target.is_tls, "`otlp+grpcs://`")?;
         let tls = target.is_tls.then(|| tls.client_config()).transpose()?.map(with_http2);
-        let mut hosts = address.hosts.clone();
-        if hosts.is_empty() {
-            hosts.push(address.first_host());
-        }
-        let clients: Result<_, Error> = hosts
+        let clients: Result<_, Error> = address
+            .servers()
             .iter()
             .map(|host| {
                 let client = TraceServiceClient::new(channel(address, host, tls.clone())?);
@@ -221,8 +212,9 @@ impl GrpcTransport {
             .collect();
         Ok(Self {
             clients: clients?,
+            last: AtomicUsize::new(0),
             metadata: MetadataMap::from_headers(headers),
-            timeout: address.seconds("timeout")?.unwrap_or(TIMEOUT),
+            timeout: address.timeout()?,
             place: address.shown().to_owned(),
         })
     }
@@ -232,11 +224,15 @@ impl GrpcTransport {
         &self,
         request: &ExportTraceServiceRequest,
     ) -> Result<ExportTraceServiceResponse, Error> {
+        let first = self.last.load(Ordering::Relaxed);
         let mut failure = None;
-        for client in &self.clients {
-            match self.export_to(client.clone(), request) {
+        for at in (0..self.clients.len()).map(|at| (first + at) % self.clients.len()) {
+            match self.export_to(self.clients[at].clone(), request) {
                 Err(error) if error.is_retryable() => failure = Some(error),
-                result => return result,
+                result => {
+                    self.last.store(at, Ordering::Relaxed);
+                    return result;
+                }
             }
         }
         Err(failure.expect("there is a receiver"))

@@ -6,12 +6,10 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 
-use crate::address::{Address, Host, Secret};
+use crate::address::{Address, Host, Secret, TIMEOUT};
 use crate::tls::Tls;
 use crate::{ConnectionString, Error, Options};
 
-/// How long to wait for an answer, unless the option `timeout` says otherwise.
-const TIMEOUT: Duration = Duration::from_secs(30);
 /// The name that Sentinels know their master by, unless somebody says otherwise.
 const MASTER: &str = "mymaster";
 const REDIS_PORT: u16 = 6379;
@@ -67,26 +65,23 @@ impl Config {
         let topology = topology_of(connection.scheme(), &address, master)?;
         let has_sentinels = matches!(topology, Topology::Sentinels { .. });
         let has_tls = connection.scheme() == "rediss" || address.flag("ssl")?;
-        let tls = Tls::of(&address)?;
-        let timeout = match address.seconds("timeout")? {
-            Some(timeout) => Some(timeout),
-            None => address
-                .seconds("socket_timeout")?
-                .or(options.socket_timeout.filter(|_| has_sentinels)),
-        };
+        let tls = Tls::if_on(&address, has_tls, "`rediss://` or `ssl=true`")?;
+        let socket_timeout = address.limit("socket_timeout")?;
+        let of_options = options.socket_timeout.filter(|it| has_sentinels && !it.is_zero());
+        let timeout = address.limit("timeout")?.or(socket_timeout).or(of_options);
         // Kolla-Ansible writes it. Retrying is the notifier's business.
         address.flag("retry_on_timeout")?;
         let config = Self {
             credentials: Credentials::of(&address, "username", "password"),
             db: db_of(&address, &topology)?,
             tls: has_tls.then(|| tls.client_config().map(Arc::new)).transpose()?,
-            timeout: timeout.filter(|timeout| !timeout.is_zero()).unwrap_or(TIMEOUT),
+            timeout: timeout.unwrap_or(TIMEOUT),
             expire: address.parsed("expire", "a number of seconds")?.filter(|expire| *expire > 0),
             shown: address.shown().to_owned(),
             topology,
         };
         // Asked for everywhere, so that an error names every option there is.
-        for name in ["socket_timeout", "sentinel", "sentinel_fallback"] {
+        for name in ["sentinel", "sentinel_fallback"] {
             address.option(name);
         }
         address.finish()?;
@@ -109,12 +104,7 @@ impl Credentials {
 
 fn topology_of(scheme: &str, address: &Address, master: &str) -> Result<Topology, Error> {
     let servers = |port| -> Vec<Server> {
-        let hosts = if address.hosts.is_empty() {
-            vec![address.first_host()]
-        } else {
-            address.hosts.clone()
-        };
-        hosts.iter().map(|host| Server::of(host, port)).collect()
+        address.servers().iter().map(|host| Server::of(host, port)).collect()
     };
     // Asked for in any case, so that they count as known.
     let sentinel_credentials = Credentials::of(address, "sentinel_username", "sentinel_password");
@@ -137,7 +127,7 @@ fn topology_of(scheme: &str, address: &Address, master: &str) -> Result<Topology
             (None, [_, _, ..]) => Err(address.wrong(
                 "expected one host; several are a `rediscluster`, or Sentinels with `?sentinel=NAME`",
             )),
-            _ => Ok(Topology::Server(Server::of(&address.first_host(), REDIS_PORT))),
+            _ => Ok(Topology::Server(Server::of(&address.first_server(), REDIS_PORT))),
         },
     }
 }

@@ -12,10 +12,9 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::config::{Config, Credentials, Server};
 use super::resp::{Commands, Replies, Reply};
+use crate::address::CONNECT_TIMEOUT;
 use crate::{Error, ErrorKind, tls};
 
-/// How long to wait for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 16;
 

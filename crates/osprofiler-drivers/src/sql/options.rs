@@ -7,14 +7,9 @@ use sqlx::ConnectOptions;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
-use crate::address::{Address, Host, Secret};
+use crate::address::{Address, CONNECT_TIMEOUT, Host, Secret};
 use crate::tls::Tls;
 use crate::{ConnectionString, Error};
-
-/// How long to wait for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long to wait for an answer, unless the option `timeout` says otherwise.
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The servers of a connection string, to be tried in turn.
 pub(super) struct Options {
@@ -42,10 +37,7 @@ impl Options {
                 address.wrong("expected a database behind the server, as in `//host/traces`")
             );
         };
-        let mut hosts = address.hosts.clone();
-        if hosts.is_empty() {
-            hosts.push(address.first_host());
-        }
+        let hosts = address.servers();
         let servers = if connection.scheme().starts_with("postgres") {
             let tls = PostgresTls::of(&address)?;
             hosts.iter().map(|host| postgres(&address, host, database, &tls)).collect()
@@ -55,8 +47,8 @@ impl Options {
         };
         let options = Self {
             servers,
-            connect_timeout: address.seconds("connect_timeout")?.unwrap_or(CONNECT_TIMEOUT),
-            timeout: address.seconds("timeout")?.unwrap_or(TIMEOUT),
+            connect_timeout: address.limit("connect_timeout")?.unwrap_or(CONNECT_TIMEOUT),
+            timeout: address.timeout()?,
             place: address.shown().to_owned(),
         };
         address.finish()?;
