@@ -76,6 +76,9 @@ mod messaging;
 mod mongodb;
 #[cfg(feature = "otlp")]
 mod otlp;
+#[cfg(any(feature = "file", feature = "sqlite"))]
+#[cfg_attr(not(feature = "all"), allow(dead_code, reason = "each driver uses some of it"))]
+mod records;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "_runtime")]

@@ -2,8 +2,9 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Take};
 use std::path::{Path, PathBuf};
 
-use osprofiler_wire::{Id, RecordView, json::repair};
+use osprofiler_wire::{Id, RecordView};
 
+use crate::records::with_record;
 use crate::{Error, ListQuery, Reader, Summarizer, TraceSummary, files};
 
 pub(super) struct FileReader {
@@ -89,18 +90,7 @@ fn with_view(line: &[u8], wanted: Option<&str>, f: impl FnOnce(&RecordView<'_>))
     if wanted.is_some_and(|id| !text.contains(id) && !text.contains('\\')) {
         return Visited::OfOther;
     }
-    if let Ok(view) = RecordView::parse(text) {
-        f(&view);
-        return Visited::Record;
-    }
-    // Others may have appended what Python writes although it is not JSON.
-    match RecordView::parse(&repair(text)) {
-        Ok(view) => {
-            f(&view);
-            Visited::Record
-        }
-        Err(_) => Visited::NoRecord,
-    }
+    with_record(text, f).map_or(Visited::NoRecord, |()| Visited::Record)
 }
 
 /// Opens the file as it stands once the batch that may be under way is written: what follows is

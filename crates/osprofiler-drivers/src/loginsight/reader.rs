@@ -1,12 +1,13 @@
 use std::collections::HashSet;
 
-use osprofiler_wire::{Id, RecordView, json::repair};
+use osprofiler_wire::Id;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::client::Client;
 use super::event::{Found, Joiner};
+use crate::records::with_record;
 use crate::{ConnectionString, Error, ErrorKind, ListQuery, Reader, TraceSummary};
 
 /// The most events that the server gives.
@@ -108,15 +109,9 @@ impl Reader for LogInsightReader {
 
 /// Visits a record if it is of the trace: the search is by words.
 fn visit_own(text: &str, base_id: &Id, visit: &mut dyn FnMut(&str)) {
-    let repaired;
-    let text = if RecordView::parse(text).is_ok() {
-        text
-    } else {
-        // What Python writes although it is not JSON.
-        repaired = repair(text);
-        &repaired
-    };
-    if RecordView::parse(text).is_ok_and(|view| view.base_id == *base_id) {
-        visit(text);
-    }
+    with_record(text, |view| {
+        if view.base_id == *base_id {
+            visit(view.json);
+        }
+    });
 }

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::Error;
 use crate::address::Address;
+use crate::records::with_record;
 
 /// What is around the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,8 +114,7 @@ pub(super) fn look_into(body: &[u8], wanted: Option<&Needle>, visit: Visit<'_>) 
         return Content::Other;
     }
     let Some(payload) = payload(body) else { return Content::None };
-    let mut show = |json: &str| Some(visit(&RecordView::parse(json).ok()?));
-    match show(&payload).or_else(|| show(&repair(&payload))) {
+    match with_record(&payload, |view| visit(view)) {
         Some(true) => Content::Wanted,
         Some(false) => Content::Other,
         None => Content::None,

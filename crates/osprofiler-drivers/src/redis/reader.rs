@@ -1,12 +1,12 @@
 use std::collections::HashSet;
 use std::str;
 
-use osprofiler_wire::json::repair;
 use osprofiler_wire::{Id, RecordView};
 
 use super::keys::{self, Key};
 use super::resp::{Commands, Replies, Reply};
 use super::{Store, parts};
+use crate::records::with_record;
 use crate::{Error, ListQuery, Reader, Summarizer, TraceSummary};
 
 /// Records that are asked for at once.
@@ -228,11 +228,5 @@ fn with_text(json: &[u8], f: impl FnOnce(&str)) -> bool {
 
 /// Calls `f` if this is a record, says whether it is.
 fn with_view(json: &[u8], f: impl FnOnce(&RecordView<'_>)) -> bool {
-    let Ok(text) = str::from_utf8(json) else { return false };
-    if let Ok(view) = RecordView::parse(text) {
-        f(&view);
-        return true;
-    }
-    // The Python library writes what is not JSON (`NaN`).
-    RecordView::parse(&repair(text)).map(|view| f(&view)).is_ok()
+    str::from_utf8(json).is_ok_and(|text| with_record(text, f).is_some())
 }

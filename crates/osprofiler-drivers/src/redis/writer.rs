@@ -4,6 +4,7 @@ use super::parts::Part;
 use super::reader::legacy_of;
 use super::resp::{Commands, Reply};
 use super::{Store, keys};
+use crate::records::{are_of_one_trace, by_trace};
 use crate::{Error, Options, Writer};
 
 /// Records that one command stores: others have their turn in between.
@@ -68,13 +69,9 @@ impl Writer for RedisWriter {
         if records.is_empty() {
             return Ok(());
         }
-        let of_one_trace = |a: &Record, b: &Record| a.base_id == b.base_id;
-        let mut runs: Vec<&[Record]> = records.chunk_by(of_one_trace).collect();
-        // Stable: the records of a trace keep their order.
-        runs.sort_by(|a, b| a[0].base_id.cmp(&b[0].base_id));
-        let sorted: Vec<&Record> = runs.into_iter().flatten().collect();
+        let sorted = by_trace(records);
         let (mut commands, mut texts) = (Commands::default(), Texts::default());
-        for records in sorted.chunk_by(|a, b| of_one_trace(a, b)) {
+        for records in sorted.chunk_by(|a, b| are_of_one_trace(a, b)) {
             self.add(records, &mut commands, &mut texts);
         }
         self.run("write to", &commands).map(drop)

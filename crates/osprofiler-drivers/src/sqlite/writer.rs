@@ -9,6 +9,7 @@ use zstd::bulk::Compressor;
 use super::batch::Batch;
 use super::summaries::StoredId;
 use super::{BUSY_TIMEOUT, Store, blocks, error, schema};
+use crate::records::{are_of_one_trace, by_trace};
 use crate::{Error, ErrorKind, Writer, files};
 
 /// Pages (of 4 KiB) in the log after which they are moved into the store. The new ids of a batch are
@@ -32,12 +33,8 @@ impl Writer for SqliteWriter {
         if records.is_empty() {
             return Ok(());
         }
-        let of_one_trace = |a: &Record, b: &Record| a.base_id == b.base_id;
-        let mut runs: Vec<&[Record]> = records.chunk_by(of_one_trace).collect();
-        // Stable: the records of a trace keep their order.
-        runs.sort_by(|a, b| a[0].base_id.cmp(&b[0].base_id));
-        let sorted: Vec<&Record> = runs.into_iter().flatten().collect();
-        let traces = sorted.chunk_by(|a, b| of_one_trace(a, b));
+        let sorted = by_trace(records);
+        let traces = sorted.chunk_by(|a, b| are_of_one_trace(a, b));
         let compressor = &mut self.compressor;
         // Other processes are kept waiting only once all is ready.
         let batch = Batch::pack(traces, compressor).map_err(compression_error)?;
