@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
@@ -431,9 +433,66 @@ fn a_record_that_mariadb_does_not_take_is_refused_and_the_server_stays() {
     let mut large = record("a", 0);
     large.info = Info::new().with("text", &"x".repeat(17 << 20));
     let mut writer = writer(&connection).unwrap();
-    let error = writer.write(&[large]).unwrap_err();
+    let error = writer.write(&[large.clone()]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Storage);
     assert!(error.to_string().contains("`max_allowed_packet`"), "{error}");
-    writer.write(&point("a", 0)).unwrap();
-    assert_eq!(list(&connection)[0].points, 1);
+    writer.write(&point("a", 1)).unwrap();
+    // Nor does it take others with it.
+    let error = writer.write(&[&[large], &point("b", 0)[..]].concat()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Storage);
+    let points: Vec<u64> = list(&connection).iter().map(|summary| summary.points).collect();
+    assert_eq!(points, [1, 1]);
+}
+
+#[test]
+fn of_several_servers_one_that_takes_records_gets_them() {
+    let _guard = POSTGRESQL.share();
+    let Some(connection) = POSTGRESQL.database("several") else { return };
+    let standby = standby_of(&connection);
+    let host = connection.split(['@', '/']).nth(3).unwrap();
+    let both = connection.replace(host, &format!("{standby},{host}"));
+    // When there are no tables yet, and when there are.
+    for at in 0..2 {
+        writer(&both).unwrap().write(&point("a", at)).unwrap();
+    }
+    let mut reader = reader(&both).unwrap();
+    assert_eq!(read(&mut *reader, "a").unwrap().len(), 4);
+    let error = writer(&connection.replace(host, &standby)).unwrap().write(&point("a", 2));
+    let error = error.unwrap_err();
+    assert!(error.is_retryable() && error.to_string().contains("read-only"), "{error}");
+}
+
+/// Another address of the server, at which it is read-only as a standby is: what a client says first
+/// gets one more setting on its way.
+fn standby_of(connection: &str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let server = connection.split(['@', '/']).nth(3).unwrap().to_owned();
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            relay(client.unwrap(), TcpStream::connect(&server).unwrap());
+        }
+    });
+    address
+}
+
+fn relay(mut client: TcpStream, mut server: TcpStream) {
+    // Its length, a version, names and values that end with a zero, and one more zero.
+    let mut length = [0; 4];
+    client.read_exact(&mut length).unwrap();
+    let mut said = vec![0; usize::try_from(u32::from_be_bytes(length)).unwrap() - 4];
+    client.read_exact(&mut said).unwrap();
+    said.pop();
+    said.extend(b"options\0-c default_transaction_read_only=on\0\0");
+    let length = u32::try_from(said.len() + 4).unwrap();
+    server.write_all(&length.to_be_bytes()).unwrap();
+    server.write_all(&said).unwrap();
+    let ends =
+        |from: &TcpStream, to: &TcpStream| (from.try_clone().unwrap(), to.try_clone().unwrap());
+    for (mut from, mut to) in [ends(&client, &server), ends(&server, &client)] {
+        thread::spawn(move || {
+            let _ = io::copy(&mut from, &mut to);
+            let _ = to.shutdown(Shutdown::Write);
+        });
+    }
 }

@@ -10,8 +10,10 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use tokio::time::timeout;
 
 use super::options::{Options, ServerOptions};
+use super::schema::Tables;
+use crate::error::brief;
 use crate::runtime::block_on;
-use crate::{ConnectionString, Error, ErrorKind};
+use crate::{ConnectionString, Error, ErrorKind, tls};
 
 /// Bytes of values that are sent at a time, if there are several rows. Every server takes as many.
 const MAX_LEN: usize = 512 << 10;
@@ -32,16 +34,21 @@ impl Server {
         Ok(Self { options: Options::of(connection)?, connection: None })
     }
 
-    /// Takes the connection, or makes one. Whoever has done with it what they wanted gives it back
-    /// ([`keep`](Self::keep)); after a failure it is dropped, so that the next call makes another.
+    /// Takes the connection, or makes one to the first server that lets us in. Whoever has done with it
+    /// what they wanted gives it back ([`keep`](Self::keep)); after a failure it is dropped, so that the
+    /// next call makes another.
     pub(super) async fn connect(&mut self) -> Result<Connection, Error> {
         if let Some(connection) = self.connection.take() {
             return Ok(connection);
         }
         let mut failure = None;
-        for server in &self.options.servers {
-            match timeout(self.options.connect_timeout, Connection::open(server)).await {
-                Ok(Ok(connection)) => return Ok(connection),
+        for at in 0..self.options.servers.len() {
+            let opened = Connection::open(&self.options.servers[at]);
+            match timeout(self.options.connect_timeout, opened).await {
+                Ok(Ok(connection)) => {
+                    self.options.servers.rotate_left(at);
+                    return Ok(connection);
+                }
                 Ok(Err(cause)) => failure = Some(self.error("connect to", &cause)),
                 Err(_) => failure = Some(self.silent(self.options.connect_timeout)),
             }
@@ -49,20 +56,51 @@ impl Server {
         Err(failure.expect("a connection string has a server"))
     }
 
+    /// What tables there are, on the first server that can tell; or that takes records, if it `is_to_write`:
+    /// then what is missing is made. A server that lets us in may be one that does neither for now, such
+    /// as a standby, or a node that is apart from its cluster.
+    pub(super) async fn tables(&mut self, is_to_write: bool) -> Result<Tables, Error> {
+        let servers = self.options.servers.len();
+        let mut left = servers;
+        loop {
+            let mut connection = self.connect().await?;
+            left -= 1;
+            let found = if is_to_write {
+                let made = Tables::make(&mut connection, servers > 1);
+                self.answer("make the tables of", made).await
+            } else {
+                self.answer("open", Tables::find(&mut connection)).await
+            };
+            match found {
+                Err(error) if error.is_retryable() && left > 0 => {}
+                Err(error) => return Err(error),
+                Ok(tables) => {
+                    self.keep(connection);
+                    return Ok(tables);
+                }
+            }
+        }
+    }
+
     pub(super) fn keep(&mut self, connection: Connection) {
         self.connection = Some(connection);
     }
 
-    /// Waits for what the server does, but not for ever; `what` it is, such as `write to`.
+    /// Waits for what the server does, but not for ever; `what` it is, such as `write to`. If it cannot do
+    /// it now, the next connection is to another one.
     pub(super) async fn answer<T>(
-        &self,
+        &mut self,
         what: &str,
         answer: impl Future<Output = sqlx::Result<T>>,
     ) -> Result<T, Error> {
-        match timeout(self.options.timeout, answer).await {
+        let answer = match timeout(self.options.timeout, answer).await {
             Ok(answer) => answer.map_err(|cause| self.error(what, &cause)),
             Err(_) => Err(self.silent(self.options.timeout)),
+        };
+        if answer.as_ref().is_err_and(Error::is_retryable) {
+            self.options.servers.rotate_left(1);
         }
+        answer
     }
 
     /// What errors call the server; without secrets.
@@ -77,14 +115,16 @@ impl Server {
 
     /// An error of the client or of the server. Only its text is kept: the rest may hold records.
     fn error(&self, what: &str, cause: &sqlx::Error) -> Error {
-        let (kind, hint) = kind_of(cause);
-        let words = match cause {
-            sqlx::Error::Database(cause) => cause.message().to_owned(),
-            cause => cause.to_string(),
-        };
-        let words: Vec<&str> = words.split_whitespace().collect();
         let place = self.place();
-        Error::new(kind, format!("cannot {what} `{place}`: {}{hint}", words.join(" ")))
+        if let Some(trouble) = tls::trouble(cause) {
+            return Error::new(ErrorKind::Denied, format!("cannot {what} `{place}`: {trouble}"));
+        }
+        let (kind, hint) = kind_of(cause);
+        let said = match cause {
+            sqlx::Error::Database(cause) => brief(cause.message()),
+            cause => brief(&cause.to_string()),
+        };
+        Error::new(kind, format!("cannot {what} `{place}`: {said}{hint}"))
     }
 }
 
@@ -102,7 +142,6 @@ impl Drop for Server {
 
 /// The kind of an error, and what to do about it.
 fn kind_of(cause: &sqlx::Error) -> (ErrorKind, &'static str) {
-    const TRUST: &str = "; `ca=PATH` names the certificates to trust";
     match cause {
         sqlx::Error::Database(cause) => {
             let number = cause
@@ -118,10 +157,7 @@ fn kind_of(cause: &sqlx::Error) -> (ErrorKind, &'static str) {
                 kind => (kind, ""),
             }
         }
-        sqlx::Error::Tls(_) => (ErrorKind::ConnectionString, TRUST),
-        sqlx::Error::Io(cause) if cause.kind() == std::io::ErrorKind::InvalidData => {
-            (ErrorKind::ConnectionString, TRUST)
-        }
+        sqlx::Error::Tls(_) => (ErrorKind::Denied, "; check `ca`, `cert` and `key`"),
         sqlx::Error::Io(_) => (ErrorKind::Unavailable, ""),
         sqlx::Error::Configuration(_) => (ErrorKind::ConnectionString, ""),
         _ => (ErrorKind::Storage, ""),
@@ -131,13 +167,22 @@ fn kind_of(cause: &sqlx::Error) -> (ErrorKind, &'static str) {
 /// By the numbers of MySQL, which are MariaDB's too.
 fn mysql_kind(number: u16) -> ErrorKind {
     match number {
-        // Access denied: to the server, the database, a table, a column, for want of a privilege.
-        1044 | 1045 | 1142 | 1143 | 1227 | 1370 | 1698 => ErrorKind::Denied,
+        // Access denied: to the server (also by host), the database, a table, a column, for want of a
+        // privilege.
+        1044 | 1045 | 1130 | 1142 | 1143 | 1227 | 1370 | 1698 => ErrorKind::Denied,
         1049 => ErrorKind::NotFound,
         // Too many connections, shutting down, locks and deadlocks, killed, read-only for now.
-        1040 | 1053 | 1077 | 1203 | 1205 | 1213 | 1226 | 1290 | 1836 | 1927 => {
+        1040 | 1053 | 1077 | 1203 | 1205 | 1206 | 1213 | 1226 | 1290 | 1317 | 1836 | 1927 => {
             ErrorKind::Unavailable
         }
+        // Disk full or failing, out of memory, a full table.
+        1021 | 1030 | 1037 | 1038 | 1041 | 1114 => ErrorKind::Unavailable,
+        // A node of Galera that is apart from its cluster, or could not commit there.
+        1047 | 1180 => ErrorKind::Unavailable,
+        // We are blocked after many broken connections, or this one breaks.
+        1129 | 1158..=1161 => ErrorKind::Unavailable,
+        // A statement took too long: MariaDB, MySQL.
+        1969 | 3024 => ErrorKind::Unavailable,
         // A table or a column is gone; a writer that is opened anew makes it.
         1054 | 1146 => ErrorKind::Unavailable,
         _ => ErrorKind::Storage,
@@ -443,4 +488,34 @@ fn numbered(sql: &str) -> String {
         numbered.push_str(part);
     }
     numbered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_is_told_from_what_a_record_is_refused_for() {
+        for (number, kind) in [
+            (1045, ErrorKind::Denied),
+            (1049, ErrorKind::NotFound),
+            // "WSREP has not yet prepared node for application use"
+            (1047, ErrorKind::Unavailable),
+            (1114, ErrorKind::Unavailable),
+            (1153, ErrorKind::Storage),
+            (1366, ErrorKind::Storage),
+        ] {
+            assert_eq!(mysql_kind(number), kind, "{number}");
+        }
+        for (code, kind) in [
+            ("28P01", ErrorKind::Denied),
+            ("3D000", ErrorKind::NotFound),
+            ("25006", ErrorKind::Unavailable),
+            ("53100", ErrorKind::Unavailable),
+            ("22P05", ErrorKind::Storage),
+            ("", ErrorKind::Storage),
+        ] {
+            assert_eq!(postgres_kind(code), kind, "{code}");
+        }
+    }
 }

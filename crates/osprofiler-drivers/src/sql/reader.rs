@@ -9,8 +9,11 @@ use super::summaries;
 use crate::runtime::block_on;
 use crate::{ConnectionString, Error, ListQuery, Reader, Summarizer, TraceSummary};
 
-/// Records of a trace that are fetched at a time.
-const PAGE: usize = 10_000;
+/// Records of the first page, which is all of most traces. It tells how large they are.
+const FIRST_PAGE: usize = 2500;
+const LARGEST_PAGE: usize = 10_000;
+/// About so much text makes a page.
+const PAGE_BYTES: usize = 8 << 20;
 /// Traces without a summary whose records are fetched at a time.
 const TRACES: usize = 256;
 
@@ -30,21 +33,16 @@ impl SqlReader {
 
     fn find_tables(&mut self) -> Result<(), Error> {
         let server = &mut self.server;
-        self.tables = block_on(async {
-            let mut connection = server.connect().await?;
-            let tables = server.answer("open", Tables::find(&mut connection)).await?;
-            server.keep(connection);
-            Ok(tables)
-        })?;
+        self.tables = block_on(server.tables(false))?;
         self.tables.must_have_data(&self.server)
     }
 
-    /// The next records of a trace, behind the row `last`.
-    fn page(&mut self, key: &str, last: i64) -> Result<Page, Error> {
+    /// The next records of a trace, `size` at most, behind the row `last`.
+    fn page(&mut self, key: &str, last: i64, size: usize) -> Result<Page, Error> {
         let server = &mut self.server;
         block_on(async move {
             let mut connection = server.connect().await?;
-            let page = server.answer("read from", page(&mut connection, key, last)).await?;
+            let page = server.answer("read from", page(&mut connection, key, last, size)).await?;
             server.keep(connection);
             Ok(page)
         })
@@ -60,12 +58,18 @@ struct Page {
     last: Option<i64>,
 }
 
-async fn page(connection: &mut Connection, key: &str, last: i64) -> sqlx::Result<Page> {
+async fn page(
+    connection: &mut Connection,
+    key: &str,
+    last: i64,
+    size: usize,
+) -> sqlx::Result<Page> {
     let sql = format!(
-        "SELECT {}, data, id FROM data WHERE base_id = ? AND id > ? ORDER BY id LIMIT {PAGE}",
+        "SELECT {}, data, id FROM data WHERE base_id = ? AND id > ? ORDER BY id LIMIT ?",
         rows::READ
     );
-    let found = connection.fetch(&sql, &[key.into(), last.into()]).await?;
+    let limit = i64::try_from(size).unwrap_or(i64::MAX);
+    let found = connection.fetch(&sql, &[key.into(), last.into(), limit.into()]).await?;
     let mut page = Page { records: Vec::with_capacity(found.len()), skipped: 0, last: None };
     for row in &found {
         // A collation may take other ids for this one.
@@ -77,7 +81,7 @@ async fn page(connection: &mut Connection, key: &str, last: i64) -> sqlx::Result
             None => page.skipped += 1,
         }
     }
-    if found.len() == PAGE {
+    if found.len() == size {
         page.last = found.last().map(|row| row.number(9)).transpose()?;
     }
     Ok(page)
@@ -87,12 +91,15 @@ impl Reader for SqlReader {
     fn read(&mut self, base_id: &Id, visit: &mut dyn FnMut(&str)) -> Result<(), Error> {
         self.skipped = 0;
         let key = Alphabet { is_unicode: self.tables.is_unicode }.key(base_id);
-        let mut next = Some(i64::MIN);
+        let (mut next, mut size) = (Some(i64::MIN), FIRST_PAGE);
         while let Some(last) = next {
-            let page = self.page(&key, last)?;
+            let page = self.page(&key, last, size)?;
             page.records.iter().for_each(|json| visit(json));
             self.skipped += page.skipped;
             next = page.last;
+            let bytes: usize = page.records.iter().map(String::len).sum();
+            let bytes_of_record = bytes / page.records.len().max(1) + 1;
+            size = (PAGE_BYTES / bytes_of_record).clamp(1, LARGEST_PAGE);
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The tables. Specified in `docs/drivers/sql.md`.
 
-use super::connection::{Connection, Server};
+use super::connection::{Connection, Server, Value};
 use crate::{Error, ErrorKind};
 
 /// What there is in a database.
@@ -17,6 +17,9 @@ pub(super) struct Tables {
     /// Bytes that the values of a statement may have.
     pub(super) max_len: usize,
 }
+
+/// A server that is read-only refuses this all the same.
+const CHANGE_NOTHING: &str = "UPDATE osprofiler_trace SET batch = 0 WHERE 1 = 0";
 
 /// What a statement may have besides its values.
 const STATEMENT_LEN: usize = 64 * 1024;
@@ -57,10 +60,17 @@ impl Tables {
         Ok(tables)
     }
 
-    /// Looks for the tables, and makes what is missing.
-    pub(super) async fn make(connection: &mut Connection) -> sqlx::Result<Self> {
+    /// Looks for the tables, and makes what is missing. If it `is_to_be_sure`, fails if the server would take
+    /// no records.
+    pub(super) async fn make(
+        connection: &mut Connection,
+        is_to_be_sure: bool,
+    ) -> sqlx::Result<Self> {
         let found = Self::find(connection).await?;
         if found.is_complete() {
+            if is_to_be_sure {
+                connection.execute(CHANGE_NOTHING, [] as [&Value<'_>; 0]).await?;
+            }
             return Ok(found);
         }
         // Others may be about to do the same.

@@ -20,10 +20,7 @@ impl SqlWriter {
     pub(super) fn open(connection: &ConnectionString) -> Result<Self, Error> {
         let mut server = Server::of(connection)?;
         block_on(async move {
-            let mut connection = server.connect().await?;
-            let made = Tables::make(&mut connection);
-            let tables = server.answer("make the tables of", made).await?;
-            server.keep(connection);
+            let tables = server.tables(true).await?;
             Ok(Self { server, tables })
         })
     }
@@ -32,22 +29,25 @@ impl SqlWriter {
         Alphabet { is_unicode: self.tables.is_unicode }
     }
 
-    /// The rows of a batch.
-    fn rows_of<'r>(&self, records: &'r [Record]) -> Result<Vec<Vec<Value<'r>>>, Error> {
-        let rows: Vec<_> =
-            records.iter().map(|record| rows::values_of(record, self.alphabet())).collect();
-        let longest = rows.iter().map(|row| len_of(row)).max().unwrap_or(0);
-        if longest > self.tables.max_len {
-            let (place, most) = (self.server.place(), self.tables.max_len);
-            return Err(Error::new(
-                ErrorKind::Storage,
-                format!(
-                    "a record of {longest} bytes is more than `{place}` takes, {most}; MySQL and \
-                     MariaDB take as many as their `max_allowed_packet` says"
-                ),
-            ));
-        }
-        Ok(rows)
+    fn store(&mut self, batch: &Batch<'_>, rows: &[Vec<Value<'_>>]) -> Result<(), Error> {
+        let server = &mut self.server;
+        block_on(async move {
+            let mut connection = server.connect().await?;
+            server.answer("write to", batch.store(&mut connection, rows)).await?;
+            server.keep(connection);
+            Ok(())
+        })
+    }
+
+    fn too_long(&self, bytes: usize) -> Error {
+        let (place, most) = (self.server.place(), self.tables.max_len);
+        Error::new(
+            ErrorKind::Storage,
+            format!(
+                "a record of {bytes} bytes is more than `{place}` takes, {most}; the others of its batch \
+                 are stored. MySQL and MariaDB take as many as their `max_allowed_packet` says"
+            ),
+        )
     }
 }
 
@@ -56,15 +56,20 @@ impl Writer for SqlWriter {
         if records.is_empty() {
             return Ok(());
         }
-        let rows = self.rows_of(records)?;
-        let batch = Batch::of(records, self.alphabet());
-        let server = &mut self.server;
-        block_on(async move {
-            let mut connection = server.connect().await?;
-            server.answer("write to", batch.store(&mut connection, &rows)).await?;
-            server.keep(connection);
-            Ok(())
-        })
+        let alphabet = self.alphabet();
+        let (mut fitting, mut rows, mut longest) = (Vec::new(), Vec::new(), 0);
+        for record in records {
+            let row = rows::values_of(record, alphabet);
+            longest = longest.max(len_of(&row));
+            if len_of(&row) <= self.tables.max_len {
+                fitting.push(record);
+                rows.push(row);
+            }
+        }
+        if !rows.is_empty() {
+            self.store(&Batch::of(&fitting, alphabet), &rows)?;
+        }
+        if longest > self.tables.max_len { Err(self.too_long(longest)) } else { Ok(()) }
     }
 
     fn delete(&mut self, base_id: &Id) -> Result<bool, Error> {
@@ -105,9 +110,9 @@ struct Batch<'r> {
 }
 
 impl<'r> Batch<'r> {
-    fn of(records: &'r [Record], alphabet: Alphabet) -> Self {
+    fn of(records: &[&'r Record], alphabet: Alphabet) -> Self {
         let mut traces: HashMap<&Id, Vec<&Record>> = HashMap::new();
-        for record in records {
+        for &record in records {
             traces.entry(&record.base_id).or_default().push(record);
         }
         let mut summaries: Vec<_> = traces
