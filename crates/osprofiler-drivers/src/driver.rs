@@ -16,11 +16,11 @@ pub trait Writer: Send {
     ///
     /// # Errors
     ///
-    /// Nothing of the batch may have been stored, or all, or with `file` a part of it;
+    /// Nothing of the batch may have been stored, or all, or a part of it;
     /// [`Error::is_retryable`] says whether to try again. A batch may always be written again as it
-    /// was: no record is lost and no point is counted twice. `sqlite` stores nothing then; `file`
-    /// and `memory` store the records once more, and give them back as often. Of records that come
-    /// again in other batches, `sqlite` counts the points of each batch.
+    /// was: no record is lost and no point is counted twice in a list. What is stored then, and what
+    /// comes of records that come again in other batches, differs: `docs/drivers/README.md` tells it of
+    /// each driver.
     fn write(&mut self, records: &[Record]) -> Result<(), Error>;
 
     /// Removes a trace; says whether there was one.

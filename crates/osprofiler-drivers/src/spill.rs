@@ -6,21 +6,24 @@
 //! acknowledged, so that another process can go on where it was killed. Records that the back end
 //! refuses for what they are go to `PATH.refused`.
 
+use std::error::Error as _;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use osprofiler_wire::{Id, Record, RecordView, json};
+use osprofiler_wire::{Id, Record};
 
 use crate::file::FileWriter;
+use crate::records::with_record;
 use crate::{ConnectionString, Error, ErrorKind, Writer, files};
 
 /// How large a spill file becomes, unless the option `spill_max` says otherwise.
 const MAX_BYTES: u64 = 256 << 20;
-/// Records that are written to the back end at once.
+/// Records that are written to the back end at once, and bytes of them after which it is enough.
 const BATCH_RECORDS: usize = 1000;
+const BATCH_BYTES: u64 = 8 << 20;
 /// How long to leave a back end alone that did not answer; doubled each time.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LAST_WAIT: Duration = Duration::from_secs(30);
@@ -61,6 +64,8 @@ pub(crate) struct SpillingWriter {
     file: FileWriter,
     /// Set while the back end is away or records wait in the file.
     waiting: Option<Waiting>,
+    /// Why they do, as the log was told. Whoever writes sees that all is well.
+    failure: Option<String>,
 }
 
 type OpenWriter = dyn FnMut() -> Result<Box<dyn Writer>, Error> + Send;
@@ -85,15 +90,19 @@ impl SpillingWriter {
     /// If the file cannot be written, or the back end would not take records however long one waits.
     pub(crate) fn open(settings: Settings, mut open: Box<OpenWriter>) -> Result<Self, Error> {
         let file = FileWriter::open(&settings.path)?;
-        let (back_end, is_away) = match open() {
-            Ok(back_end) => (Some(back_end), false),
-            Err(error) if error.is_retryable() => (None, true),
-            Err(error) => return Err(error),
-        };
+        let opened = open();
         let is_left = size(&settings.path) + size(&beside(&settings.path, ".replay")) > 0;
-        let wait = if is_away { FIRST_WAIT } else { Duration::ZERO };
-        let waiting = (is_away || is_left).then(|| Waiting::after(wait));
-        Ok(Self { settings, open, back_end, file, waiting })
+        let waiting = is_left.then(|| Waiting::after(Duration::ZERO));
+        let mut writer = Self { settings, open, back_end: None, file, waiting, failure: None };
+        match opened {
+            Ok(back_end) => writer.back_end = Some(back_end),
+            // A file that is not there yet may come, but nobody writes another connection string.
+            Err(error) if is_passing(&error) && error.kind() != ErrorKind::ConnectionString => {
+                writer.wait_for(&error);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(writer)
     }
 
     /// Whether the back end did not answer a moment ago.
@@ -126,14 +135,33 @@ impl SpillingWriter {
         }
         let message = format!(
             "the back end does not take records, and the spill file `{}` holds {bytes} bytes; it may \
-             have {} (`spill_max`)",
+             have {} (`spill_max`): {}",
             path.display(),
-            self.settings.max_bytes
+            self.settings.max_bytes,
+            self.failure.as_deref().unwrap_or("other processes wait for it too"),
         );
         Err(Error::new(ErrorKind::Unavailable, message))
     }
 
-    /// Leaves the back end alone for a while.
+    /// Leaves the back end alone for a while, after this. The log says so once: nothing is lost yet.
+    fn wait_for(&mut self, error: &Error) {
+        let failure = with_causes(error);
+        if self.failure.is_none() {
+            let path = self.settings.path.display();
+            log::warn!("records wait in `{path}`: {failure}");
+        }
+        self.failure = Some(failure);
+        self.wait();
+    }
+
+    /// Nothing waits any more.
+    fn end_wait(&mut self) {
+        self.waiting = None;
+        if self.failure.take().is_some() {
+            log::info!("nothing waits in `{}` any more", self.settings.path.display());
+        }
+    }
+
     fn wait(&mut self) {
         let wait = self.waiting.as_ref().map_or(FIRST_WAIT, |waiting| waiting.wait * 2);
         self.waiting = Some(Waiting::after(wait.clamp(FIRST_WAIT, LAST_WAIT)));
@@ -200,6 +228,17 @@ fn is_passing(error: &Error) -> bool {
     !matches!(error.kind(), ErrorKind::Storage | ErrorKind::Unsupported)
 }
 
+/// The error and its causes, as the log says them.
+fn with_causes(error: &Error) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        said = format!("{said}: {error}");
+        cause = error.source();
+    }
+    said
+}
+
 impl Writer for SpillingWriter {
     fn write(&mut self, records: &[Record]) -> Result<(), Error> {
         if self.is_away() {
@@ -207,7 +246,7 @@ impl Writer for SpillingWriter {
         }
         match self.write_through(records) {
             Err(error) if is_passing(&error) => {
-                self.wait();
+                self.wait_for(&error);
                 self.spill(records)
             }
             result => result,
@@ -235,9 +274,9 @@ impl Writer for SpillingWriter {
             // One batch: what is written meanwhile has its turn as well.
             match self.replay() {
                 Ok(Replay::More) => self.waiting = Some(Waiting::after(Duration::ZERO)),
-                Ok(Replay::Done) => self.waiting = None,
-                // The next write says what is wrong.
-                Ok(Replay::Elsewhere) | Err(_) => self.wait(),
+                Ok(Replay::Done) => self.end_wait(),
+                Ok(Replay::Elsewhere) => self.wait(),
+                Err(error) => self.wait_for(&error),
             }
         }
         let left = self
@@ -319,13 +358,13 @@ impl Progress {
 fn next_batch(lines: &mut impl BufRead) -> io::Result<(Vec<Record>, u64)> {
     let (mut records, mut bytes) = (Vec::new(), 0);
     let mut line = Vec::new();
-    while records.len() < BATCH_RECORDS && lines.read_until(b'\n', &mut line)? > 0 {
+    while records.len() < BATCH_RECORDS
+        && bytes < BATCH_BYTES
+        && lines.read_until(b'\n', &mut line)? > 0
+    {
         bytes += line.len() as u64;
         let text = String::from_utf8_lossy(&line);
-        let text = json::repair(text.trim_end());
-        if let Ok(view) = RecordView::parse(&text) {
-            records.push(Record::from(&view));
-        }
+        records.extend(with_record(text.trim_end(), |view| Record::from(view)));
         line.clear();
     }
     Ok((records, bytes))

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use common::{read, reader, record, writer};
 use osprofiler_drivers::{ErrorKind, Writer};
-use osprofiler_wire::Record;
+use osprofiler_wire::{Info, Record};
 
 /// A real Redis that a test starts and kills; its data is lost with it.
 struct Redis {
@@ -183,6 +183,29 @@ fn records_wait_for_a_server_that_lets_nobody_in() {
 }
 
 #[test]
+fn a_server_that_does_not_let_us_in_yet_is_waited_for_as_well() {
+    let Some(mut redis) = Redis::absent() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spill.jsonl");
+    let records: Vec<Record> = (0..5).map(|at| record("b", at)).collect();
+    redis.start_with(&["--requirepass", "hush"]);
+    let mut writer = writer(&redis.spilling(&path)).unwrap();
+    writer.write(&records).unwrap();
+    redis.stop();
+    redis.start();
+    catch_up(&mut *writer);
+    assert_eq!(redis.ids_of("b"), texts(&records));
+}
+
+#[test]
+fn a_connection_string_that_makes_no_sense_is_an_error_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spill.jsonl");
+    let error = common::writer(&format!("redis://h/zero?spill={}", path.display())).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::ConnectionString, "{error}");
+}
+
+#[test]
 fn what_the_server_never_takes_is_set_aside_and_nothing_else() {
     let Some(mut redis) = Redis::absent() else { return };
     let folder = tempfile::tempdir().unwrap();
@@ -228,6 +251,21 @@ fn a_replay_lets_others_write_between_its_batches() {
 }
 
 #[test]
+fn a_replay_takes_few_large_records_at_a_time() {
+    let Some(mut redis) = Redis::absent() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = writer(&redis.spilling(&folder.path().join("spill.jsonl"))).unwrap();
+    let info = Info::new().with("text", &"x".repeat(1 << 20));
+    let large = |at| Record { info: info.clone(), ..record("large", at) };
+    writer.write(&(0..20).map(large).collect::<Vec<_>>()).unwrap();
+    redis.start();
+    until(|| writer.catch_up() == Some(Duration::ZERO));
+    assert_eq!(redis.ids_of("large").len(), 8, "8 MiB at a time");
+    catch_up(&mut *writer);
+    assert_eq!(redis.ids_of("large").len(), 20);
+}
+
+#[test]
 fn a_full_file_refuses_more_and_says_so() {
     let Some(redis) = Redis::absent() else { return };
     let folder = tempfile::tempdir().unwrap();
@@ -236,6 +274,7 @@ fn a_full_file_refuses_more_and_says_so() {
     let mut writer = writer(&url).unwrap();
     let error = (0..100).find_map(|at| writer.write(&[record("b", at)]).err()).unwrap();
     assert!(error.is_retryable() && error.to_string().contains("spill_max"), "{error}");
+    assert!(error.to_string().contains("cannot reach `redis://"), "and why: {error}");
     assert!(fs::metadata(&path).unwrap().len() < 2500);
 }
 
