@@ -395,9 +395,10 @@ impl Tally {
         Self {
             started: self.started.min(later.started),
             ended: self.ended.max(later.ended),
-            starts: self.starts + later.starts,
-            stops: self.stops + later.stops,
-            errors: self.errors + later.errors,
+            // What a back end gives may be anything.
+            starts: self.starts.saturating_add(later.starts),
+            stops: self.stops.saturating_add(later.stops),
+            errors: self.errors.saturating_add(later.errors),
             kinds: self.kinds.union(later.kinds),
             first: if later.first.rank < self.first.rank { later.first } else { self.first },
         }

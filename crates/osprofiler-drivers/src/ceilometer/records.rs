@@ -139,6 +139,9 @@ struct Parts<'a> {
     service: Option<&'a str>,
 }
 
+/// Levels of an info that are made anew: more than any has.
+const MAX_LEVELS: usize = 32;
+
 impl<'a> Parts<'a> {
     /// Sets a field of the record; says whether it is one.
     fn set(&mut self, key: &str, value: &'a Value) -> bool {
@@ -157,7 +160,9 @@ impl<'a> Parts<'a> {
     }
 
     fn set_info(&mut self, path: &[&str], value: Value) {
-        let Some((last, levels)) = path.split_last() else { return };
+        // A name of thousands of levels was made to be one; whoever went down there would not come back.
+        let (path, rest) = path.split_at(path.len().min(MAX_LEVELS));
+        let Some((last, levels)) = path.split_last().filter(|_| rest.is_empty()) else { return };
         let mut map = &mut self.info;
         for level in levels {
             let below = map.entry(*level).or_insert_with(|| Value::Object(Map::new()));
@@ -267,8 +272,9 @@ mod tests {
     }
 
     #[test]
-    fn levels_that_are_in_the_way_of_one_another_do_no_harm() {
+    fn levels_that_are_in_the_way_of_one_another_or_too_many_do_no_harm() {
         let mut parts = Parts::default();
+        parts.set_info(&["deep"; 100_000], Value::Null);
         parts.set_info(&["db"], "odd".into());
         parts.set_info(&["db", "statement"], "SELECT 1".into());
         assert_eq!(Value::Object(parts.info), json!({"db": "odd"}));

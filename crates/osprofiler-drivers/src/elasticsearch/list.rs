@@ -222,7 +222,11 @@ fn summaries(client: &Client, traces: &[Candidate]) -> Result<Vec<TraceSummary>,
         let stops = trace.stops.doc_count;
         counts.insert(
             Id::from(trace.key),
-            Counts { starts: trace.doc_count - stops, stops, errors: trace.failed.doc_count },
+            Counts {
+                starts: trace.doc_count.saturating_sub(stops),
+                stops,
+                errors: trace.failed.doc_count,
+            },
         );
     }
     let mut summaries = summarizer.into_list(&ListQuery::default());
@@ -349,7 +353,9 @@ impl Group {
         let is_none = |count: &Option<Count>| count.as_ref().is_some_and(|c| c.doc_count == 0);
         let duration_ms = self.ended.and_then(Instant::ms).zip(self.began.ms());
         let is_short = |least: i64| {
-            duration_ms.is_some_and(|(ended, began)| (ended - began + 1) * 1000 < least)
+            duration_ms.is_some_and(|(ended, began)| {
+                ended.saturating_sub(began).saturating_add(1).saturating_mul(1000) < least
+            })
         };
         let is_late = |until: Timestamp| {
             self.began.ms().is_some_and(|began| began > until.as_micros().div_euclid(1000))

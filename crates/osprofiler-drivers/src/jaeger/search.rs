@@ -83,6 +83,7 @@ impl Search<'_> {
         Ok(summarizer.into_list(&all))
     }
 
+    /// Adds those of one service.
     fn all(
         &mut self,
         service: &str,
@@ -90,20 +91,23 @@ impl Search<'_> {
         to: Timestamp,
         summarizer: &mut Summarizer,
     ) -> Result<(), Error> {
-        let limit = if from < to { PAGE } else { INSTANT };
-        let page = self.api.search(service, from, to, limit)?;
-        let traces = self.api.traces(&page)?;
-        traces.iter().for_each(|trace| self.add(trace, summarizer));
-        if traces.len() < limit || from >= to {
-            return Ok(());
+        // How often a window is parted is for the server to say, so not by recursion.
+        let mut windows = vec![(from, to)];
+        while let Some((from, to)) = windows.pop() {
+            let limit = if from < to { PAGE } else { INSTANT };
+            let page = self.api.search(service, from, to, limit)?;
+            let traces = self.api.traces(&page)?;
+            traces.iter().for_each(|trace| self.add(trace, summarizer));
+            if traces.len() < limit || from >= to {
+                continue;
+            }
+            let middle = middle(&traces, from, to);
+            let (older, newer) =
+                if middle > from { (later(middle, -1), middle) } else { (from, later(from, 1)) };
+            windows.push((from, older));
+            windows.push((newer, to));
         }
-        let middle = middle(&traces, from, to);
-        drop(traces);
-        drop(page);
-        let (older, newer) =
-            if middle > from { (later(middle, -1), middle) } else { (from, later(from, 1)) };
-        self.all(service, newer, to, summarizer)?;
-        self.all(service, from, older, summarizer)
+        Ok(())
     }
 
     fn add(&mut self, trace: &Trace<'_>, summarizer: &mut Summarizer) {

@@ -1,6 +1,6 @@
 //! A record as events, and back.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use osprofiler_wire::Record;
@@ -115,7 +115,20 @@ impl Found {
 /// Puts together what is spread over several events.
 #[derive(Default)]
 pub(super) struct Joiner {
-    records: HashMap<String, Vec<Option<String>>>,
+    records: HashMap<String, Parts>,
+}
+
+/// The parts of a record that came. How many there are to be is what an event says, which anybody may
+/// have sent: nothing is kept for those that do not come.
+struct Parts {
+    count: usize,
+    texts: BTreeMap<usize, String>,
+}
+
+impl Parts {
+    fn is_whole(&self) -> bool {
+        self.texts.len() == self.count
+    }
 }
 
 impl Joiner {
@@ -128,19 +141,20 @@ impl Joiner {
         let mut part = part.split('/');
         let id = part.next()?.to_owned();
         let mut number = || part.next()?.parse::<usize>().ok();
-        let (at, parts) = (number()?, number()?);
-        // No more than fit into an answer.
-        let record = self.records.entry(id).or_insert_with(|| vec![None; parts.min(1 << 20)]);
-        // A repeat completes nothing.
-        let is_new = record.get(at)?.is_none();
-        record[at] = Some(text);
-        let is_complete = is_new && record.iter().all(Option::is_some);
-        is_complete.then(|| record.iter().flatten().map(String::as_str).collect())
+        let (at, count) = (number()?, number()?);
+        let new = || Parts { count, texts: BTreeMap::new() };
+        let record = self.records.entry(id).or_insert_with(new);
+        // A repeat completes nothing, nor does what belongs to something else.
+        if at >= record.count || count != record.count || record.texts.contains_key(&at) {
+            return None;
+        }
+        record.texts.insert(at, text);
+        record.is_whole().then(|| record.texts.values().map(String::as_str).collect())
     }
 
     /// How many records lack a part.
     pub(super) fn incomplete(&self) -> usize {
-        self.records.values().filter(|parts| parts.iter().any(Option::is_none)).count()
+        self.records.values().filter(|record| !record.is_whole()).count()
     }
 }
 
@@ -176,5 +190,20 @@ mod tests {
         joiner = Joiner::default();
         joiner.add(&serde_json::from_str(&sent[0]).unwrap());
         assert_eq!(joiner.incomplete(), 1);
+    }
+
+    #[test]
+    fn parts_that_are_only_spoken_of_take_no_memory() {
+        let mut joiner = Joiner::default();
+        for record in 0..1000 {
+            let fields = [(PART, format!("{record}/7/{}", usize::MAX)), (PART_TEXT, "x".into())];
+            let fields = fields.map(|(name, content)| FoundField {
+                name: name.into(),
+                content: serde_json::value::to_raw_value(&content).ok(),
+            });
+            let event = Found { timestamp: 0, fields: fields.into() };
+            assert_eq!(joiner.add(&event), None);
+        }
+        assert_eq!(joiner.incomplete(), 1000);
     }
 }

@@ -112,7 +112,7 @@ pub(super) fn tally<'a>(parts: impl Iterator<Item = &'a [u8]>, records: u64) -> 
     let mut tally: Option<Tally> = None;
     for part in parts {
         let part: Part = serde_json::from_slice(part).ok()?;
-        told += part.records;
+        told = part.records.checked_add(told)?;
         if ids.insert(part.id.clone()) {
             let part = part.into_tally();
             tally = Some(match tally {
@@ -181,6 +181,13 @@ mod tests {
         assert_eq!(told(&[&first, &second], 1), None, "a record that went away");
         assert_eq!(told(&[], 1), None);
         assert_eq!(told(&["{}"], 1), None, "a part that somebody else made");
+        let boasting = first.replace("\"records\":1", &format!("\"records\":{}", u64::MAX));
+        assert_eq!(told(&[&boasting, &boasting], 1), None, "and another");
+        let many = first.replace("\"starts\":1", &format!("\"starts\":{}", u64::MAX));
+        assert_eq!(
+            told(&[&many, &second.replace("\"starts\":0", "\"starts\":2")], 2).unwrap().starts,
+            u64::MAX
+        );
     }
 
     #[test]

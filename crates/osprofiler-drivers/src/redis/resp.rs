@@ -1,6 +1,6 @@
 //! The protocol: commands that a server is sent, replies that it gives (RESP2).
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 use std::ops::Range;
 
 use super::{Refusal, keys};
@@ -125,6 +125,10 @@ pub(super) enum Reply {
 
 /// Deeper replies than these are none that we asked for.
 const MAX_DEPTH: usize = 8;
+/// Nor are longer lines: lengths, numbers, refusals.
+const MAX_LINE: u64 = 64 << 10;
+/// Nor longer texts. A server takes none of more than that, unless told to.
+const MAX_TEXT: usize = 512 << 20;
 
 impl Replies {
     /// Reads one more reply.
@@ -163,6 +167,7 @@ impl Replies {
     fn read_reply(&mut self, input: &mut impl BufRead, depth: usize) -> io::Result<Reply> {
         Ok(match self.read_head(input)? {
             Head::All(reply) => reply,
+            Head::Text(length) if length > MAX_TEXT => return Err(nonsense()),
             Head::Text(length) => Reply::Text(self.read_text(input, length)?),
             Head::List(_) if depth == MAX_DEPTH => return Err(nonsense()),
             Head::List(length) => {
@@ -175,9 +180,10 @@ impl Replies {
     /// Reads the first line of a reply.
     fn read_head(&mut self, input: &mut impl BufRead) -> io::Result<Head> {
         self.line.clear();
-        input.read_until(b'\n', &mut self.line)?;
+        (&mut *input).take(MAX_LINE).read_until(b'\n', &mut self.line)?;
         let Some(line) = self.line.strip_suffix(b"\r\n") else {
-            return Err(if self.line.ends_with(b"\n") { nonsense() } else { ended() });
+            let is_line = self.line.ends_with(b"\n") || self.line.len() as u64 == MAX_LINE;
+            return Err(if is_line { nonsense() } else { ended() });
         };
         Ok(match line.split_first().ok_or_else(nonsense)? {
             (b'+', text) => {
@@ -281,9 +287,15 @@ mod tests {
 
     #[test]
     fn what_no_redis_says_is_an_error() {
-        for input in
-            ["HTTP/1.1 400 Bad Request\r\n", "\n", ":x\r\n", "$x\r\n", &"*1\r\n".repeat(99)]
-        {
+        for input in [
+            "HTTP/1.1 400 Bad Request\r\n",
+            "\n",
+            ":x\r\n",
+            "$x\r\n",
+            &"*1\r\n".repeat(99),
+            &"+".repeat(100_000),
+            "$999999999999\r\n",
+        ] {
             let kind = replies(input.as_bytes()).unwrap_err().kind();
             assert_eq!(kind, io::ErrorKind::InvalidData, "{input}");
         }
