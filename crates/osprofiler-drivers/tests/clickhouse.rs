@@ -92,6 +92,25 @@ fn writers_may_make_the_tables_at_the_same_time() {
 }
 
 #[test]
+fn tables_that_somebody_dropped_are_made_anew() {
+    for connection in databases("dropped") {
+        let mut early = writer(&connection).unwrap();
+        for name in ["osprofiler_traces_of_records", "osprofiler_traces", "osprofiler_records"] {
+            sql(&connection, &format!("DROP TABLE {name}"));
+        }
+        let error = early.write(&[record("b", 0)]).unwrap_err();
+        assert!(error.is_retryable(), "{error}");
+        // As the notifier does it.
+        writer(&connection).unwrap().write(&[record("b", 0)]).unwrap();
+        let mut reader = reader(&connection).unwrap();
+        assert_eq!(reader.list(&ListQuery::default()).unwrap()[0].points, 1);
+        sql(&connection, "DROP TABLE osprofiler_records");
+        let error = read(&mut *reader, "b").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    }
+}
+
+#[test]
 fn what_comes_again_is_one_row_in_the_end() {
     for connection in databases("again") {
         let batch: Vec<Record> = (0..10).map(|at| record("b", at)).collect();

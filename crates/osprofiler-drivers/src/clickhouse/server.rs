@@ -34,7 +34,7 @@ impl Server {
 
     /// Runs a statement that gives nothing back; `what` it does is for errors, such as `write to`.
     pub(super) fn execute(&self, what: &str, statement: &str) -> Result<(), Error> {
-        self.post(what, &[], statement.as_bytes()).map(drop)
+        self.post(what, &[], statement.as_bytes(), ErrorKind::NotFound).map(drop)
     }
 
     /// Runs a query, and calls `visit` for each of its rows; that gives `None` if a row makes no sense.
@@ -46,7 +46,7 @@ impl Server {
     ) -> Result<(), Error> {
         let parameters = [("wait_end_of_query", "1"), ("buffer_size", BUFFER_LEN)];
         let query = format!("{query} FORMAT RowBinary");
-        let answer = self.post(what, &parameters, query.as_bytes())?;
+        let answer = self.post(what, &parameters, query.as_bytes(), ErrorKind::NotFound)?;
         let mut rows = Decoder(&answer.body);
         while !rows.is_at_end() {
             visit(&mut rows).ok_or_else(|| {
@@ -68,10 +68,19 @@ impl Server {
         settings: &[(&str, &str)],
         data: &[u8],
     ) -> Result<(), Error> {
-        self.post(what, &[&[("query", statement)], settings].concat(), data).map(drop)
+        let parameters = [&[("query", statement)], settings].concat();
+        // If the table is gone, a writer that is opened anew makes it.
+        self.post(what, &parameters, data, ErrorKind::Unavailable).map(drop)
     }
 
-    fn post(&self, what: &str, parameters: &[(&str, &str)], body: &[u8]) -> Result<Answer, Error> {
+    /// `no_table` is the kind of error that it is if there is no such table.
+    fn post(
+        &self,
+        what: &str,
+        parameters: &[(&str, &str)],
+        body: &[u8],
+        no_table: ErrorKind,
+    ) -> Result<Answer, Error> {
         let database = self.database.as_deref().map(|name| ("database", name));
         let answer = self.http.send(&Method::POST, "", |request| {
             request.query(database.as_slice()).query(parameters).body(body.to_vec())
@@ -80,18 +89,18 @@ impl Server {
             return Ok(answer);
         }
         let refusal = self.http.refusal(what, &answer);
-        let Some((kind, hint)) = meaning(&answer) else { return Err(refusal) };
+        let Some((kind, hint)) = meaning(&answer, no_table) else { return Err(refusal) };
         Err(Error::new(kind, format!("{refusal}{hint}")))
     }
 }
 
 /// What an error of ClickHouse means to us, and what to do about it; the HTTP status alone says little.
-fn meaning(answer: &Answer) -> Option<(ErrorKind, &'static str)> {
+fn meaning(answer: &Answer, no_table: ErrorKind) -> Option<(ErrorKind, &'static str)> {
     let text = String::from_utf8_lossy(&answer.body);
     let code = text.strip_prefix("Code: ")?;
     let code = &code[..code.find(|c: char| !c.is_ascii_digit())?];
     Some(match code.parse::<u16>().ok()? {
-        60 => (ErrorKind::NotFound, "; the first writer makes the tables"),
+        60 => (no_table, "; the first writer makes the tables"),
         81 => (ErrorKind::NotFound, "; create the database, or name another one"),
         // Wrong credentials of one kind or the other; they come with HTTP 401 or 403.
         192..=194 | 516 => (ErrorKind::Denied, ""),
