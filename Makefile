@@ -5,8 +5,7 @@
 # Everything: format, lints, documentation, licences, all tests of all builds, the demo.
 test:
 	scripts/install-tools
-	scripts/lint
-	scripts/test
+	scripts/test --lint
 
 lint:
 	scripts/install-tools
@@ -16,4 +15,5 @@ doc:
 	cargo doc --workspace --all-features --no-deps
 
 clean:
+	[ ! -d "$${CARGO_TARGET_DIR:-target}/services" ] || scripts/services remove
 	cargo clean

@@ -69,6 +69,8 @@ stop() {
     rm -f "$state"/pid.* "$state"/url.*
 }
 
+remove() { rm -rf "$(cat "$state/data-folder" 2>/dev/null || echo "$state/data")" "$state"; }
+
 has_ended() { ! kill -0 "$1"; }
 
 sql() { psql --no-psqlrc --quiet --host="$data" --port="$(port postgresql)" --username=admin --dbname=postgres --tuples-only --command="$1"; }
