@@ -144,8 +144,7 @@ impl<'a> Subject<'a> {
         );
         if self.signed {
             // A trace of its own.
-            let _attached = Profiler::new(self.key.clone(), None, None).attach();
-            let signed = propagation::headers().expect("a profiler");
+            let signed = Profiler::new(self.key.clone(), None, None).sign();
             request.push_str(&format!(
                 "x-trace-info: {}\r\nx-trace-hmac: {}\r\n",
                 signed.info, signed.hmac

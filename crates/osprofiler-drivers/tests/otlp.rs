@@ -200,6 +200,23 @@ fn spans_have_the_attributes_of_the_conventions() {
 }
 
 #[test]
+fn a_request_that_came_from_another_trace_links_to_it() {
+    let Some(otlp) = url("jaeger", "http") else { return };
+    let base_id = fresh_id();
+    let link = Info::new()
+        .with("trace_id", "0af7651916cd43dd8448eb211c80319c")
+        .with("span_id", "b7ad6b7169203331")
+        .with("tracestate", "rojo=1");
+    let [start, stop] =
+        point(&base_id, &base_id, Info::new().with_info("link", link), Info::new(), 0);
+    writer(&otlp).unwrap().write(&[start, stop]).unwrap();
+    let references = &spans(&base_id, 1)[0]["references"];
+    assert_eq!(references[0]["traceID"], "0af7651916cd43dd8448eb211c80319c", "{references}");
+    assert_eq!(references[0]["spanID"], "b7ad6b7169203331");
+    assert_eq!(references[0]["refType"], "FOLLOWS_FROM");
+}
+
+#[test]
 fn names_may_be_those_of_the_python_library() {
     let Some(http) = url("jaeger", "http") else { return };
     let base_id = fresh_id();

@@ -9,6 +9,12 @@ pub(crate) fn encode<const N: usize>(bytes: &[u8; N]) -> [[u8; 2]; N] {
     bytes.map(|byte| [digit(byte >> 4), digit(byte & 0x0f)])
 }
 
+/// The digits as text.
+pub(crate) fn text<const N: usize>(bytes: &[u8; N]) -> String {
+    let digits = encode(bytes);
+    str::from_utf8(digits.as_flattened()).expect("hexadecimal digits are ASCII").to_owned()
+}
+
 /// The byte of each two digits; `None` if there is anything else, upper case included.
 pub(crate) fn decode<const N: usize>(digits: &[[u8; 2]; N]) -> Option<[u8; N]> {
     const ODD: u8 = 0x10;

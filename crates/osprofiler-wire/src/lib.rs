@@ -15,6 +15,7 @@
 //! | [`info`] | [`Info`]: the caller's dictionary, kept as JSON text |
 //! | [`record`] | [`Record`] as we make it, [`RecordView`] as we find it |
 //! | [`sign`] | [`HmacKey`], [`HmacKeys`]: pack, sign, verify, unpack |
+//! | [`w3c`] | `traceparent` and `tracestate`, and a point's ids as OpenTelemetry has them |
 //! | [`json`] | Python's way of writing JSON, and repairing what it should not have written |
 //!
 //! # Example
@@ -57,6 +58,7 @@ pub mod json;
 pub mod record;
 pub mod sign;
 pub mod timestamp;
+pub mod w3c;
 
 pub use id::Id;
 pub use info::Info;

@@ -142,7 +142,7 @@ impl HmacKey {
     #[must_use]
     pub fn sign(&self, context: &TraceContext) -> SignedContext {
         let info = context.pack();
-        let hmac = ascii(hex::encode(&self.hmac(info.as_bytes())).as_flattened());
+        let hmac = hex::text(&self.hmac(info.as_bytes()));
         SignedContext { info, hmac }
     }
 

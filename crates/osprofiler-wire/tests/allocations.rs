@@ -2,6 +2,7 @@
 
 use allocation_counter::measure;
 use osprofiler_wire::sign::MAX_INFO_LEN;
+use osprofiler_wire::w3c::{Traceparent, Tracestate};
 use osprofiler_wire::{HmacKey, HmacKeys, Id, Info, SignedContext, TraceContext, VerifyError};
 
 fn signed() -> SignedContext {
@@ -47,6 +48,19 @@ fn a_signed_context_takes_its_two_texts_and_no_more() {
     let key = HmacKey::new("key");
     let context = TraceContext { base_id: Id::from_random(1), parent_id: Id::from_random(2) };
     assert_eq!(allocations(|| drop(key.sign(&context))), 2);
+}
+
+#[test]
+fn a_refused_place_in_another_trace_allocates_nothing() {
+    let parent = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let members = "a=1,".repeat(33);
+    let count = allocations(|| {
+        assert!(Traceparent::parse(parent).is_some());
+        assert!(Traceparent::parse(&parent[1..]).is_none());
+        assert!(Tracestate::parse([members.as_bytes()]).is_none());
+        assert!(Tracestate::parse([&b"a=1,b=2"[..], b"C=3"]).is_none());
+    });
+    assert_eq!(count, 0);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use osprofiler_wire::{HmacKey, Id, SignedContext, TraceContext};
 use crate::local::clock::Anchor;
 use crate::local::ids::PointId;
 use crate::losses::Pending;
+use crate::propagation::Link;
 
 /// The context of one request: the trace, the HMAC key in force, and where in the trace we are.
 ///
@@ -53,6 +54,7 @@ pub(crate) struct TraceState {
     base_id: Id,
     entry_id: Id,
     key: HmacKey,
+    link: Option<Box<Link>>,
     anchor: Anchor,
     /// Which of the process's traces it is, counted from 1.
     serial: u64,
@@ -88,12 +90,23 @@ impl Profiler {
     ///
     /// Nothing is attached yet, see [`attach`](Self::attach).
     pub fn new(hmac_key: impl Into<HmacKey>, base_id: Option<Id>, parent_id: Option<Id>) -> Self {
+        Self::entering(hmac_key.into(), base_id, parent_id, None)
+    }
+
+    /// [`new`](Self::new), for a request that also said where in another trace it came from.
+    pub(crate) fn entering(
+        key: HmacKey,
+        base_id: Option<Id>,
+        parent_id: Option<Id>,
+        link: Option<Box<Link>>,
+    ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let base_id = base_id.unwrap_or_else(|| PointId::fresh().to_id());
         let trace = TraceState {
             entry_id: parent_id.unwrap_or_else(|| base_id.clone()),
             base_id,
-            key: hmac_key.into(),
+            key,
+            link,
             anchor: Anchor::now(),
             serial: NEXT.fetch_add(1, Ordering::Relaxed),
             losses: Pending::default(),
@@ -130,6 +143,15 @@ impl Profiler {
         &self.trace.key
     }
 
+    /// Where the request came from in the trace of another tracing system, if it said so, and if that
+    /// is not where this trace says it came from.
+    #[must_use]
+    pub fn link(&self) -> Option<&Link> {
+        let TraceState { base_id, entry_id, link, .. } = &*self.trace;
+        let entry = || TraceContext { base_id: base_id.clone(), parent_id: entry_id.clone() };
+        link.as_deref().filter(|link| !link.is_at(&entry()))
+    }
+
     /// What travels to a callee: the trace, and the current point as the callee's parent.
     #[must_use]
     pub fn context(&self) -> TraceContext {
@@ -140,6 +162,11 @@ impl Profiler {
     #[must_use]
     pub fn sign(&self) -> SignedContext {
         self.hmac_key().sign(&self.context())
+    }
+
+    /// What else came with the request, in the words of another tracing system.
+    pub(crate) fn besides(&self) -> Option<&Link> {
+        self.trace.link.as_deref()
     }
 
     pub(crate) fn trace(&self) -> &Arc<TraceState> {

@@ -1,10 +1,9 @@
-use osprofiler_wire::{Id, Timestamp};
+use osprofiler_wire::{Id, Timestamp, w3c};
 
 use super::api::Api;
 use super::records::records;
 use super::search;
 use crate::address::Address;
-use crate::otlp::ids;
 use crate::{Error, ListQuery, Reader, TraceSummary};
 
 /// How far back a list goes that is not told since when, unless the option `lookback` says otherwise.
@@ -27,7 +26,7 @@ impl JaegerReader {
 
 impl Reader for JaegerReader {
     fn read(&mut self, base_id: &Id, visit: &mut dyn FnMut(&str)) -> Result<(), Error> {
-        let Some(page) = self.api.trace(ids::trace_id(base_id))? else { return Ok(()) };
+        let Some(page) = self.api.trace(w3c::trace_id(base_id))? else { return Ok(()) };
         for trace in self.api.traces(&page)? {
             let records = records(&trace, Some(base_id));
             let own = records.iter().filter(|record| record.base_id == *base_id);

@@ -163,7 +163,9 @@ fn points<'a>(trace: &'a Trace<'_>) -> HashMap<&'a str, Id> {
         }
     }
     for span in &trace.spans {
-        if let (Some(id), [parent]) = (id(&span.tags, PARENT_ID), &*span.references) {
+        // Besides the parent there may be a link.
+        let parent = span.references.iter().find(|other| other.ref_type == "CHILD_OF");
+        if let (Some(id), Some(parent)) = (id(&span.tags, PARENT_ID), parent) {
             points.entry(&*parent.span_id).or_insert(id);
         }
     }

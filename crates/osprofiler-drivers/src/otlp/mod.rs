@@ -8,7 +8,6 @@
 pub(crate) mod attributes;
 mod exporter;
 mod halves;
-pub(crate) mod ids;
 mod requests;
 mod span;
 mod transport;

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as AnyKind;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::span::{Event, SpanKind};
+use opentelemetry_proto::tonic::trace::v1::span::{Event, Link, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::{Span, Status, status::StatusCode};
+use osprofiler_wire::w3c::{self, Traceparent};
 use osprofiler_wire::{Origin, Record, Timestamp};
 use serde_json::{Map, Value};
 
@@ -17,7 +18,6 @@ use super::attributes::{
     STOP_RECORD, TRACE_ID,
 };
 use super::halves::Point;
-use super::ids;
 
 /// How spans are named.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub(super) fn span(point: &Point<'_>, names: Names) -> Span {
     let began = told.timestamp;
     let ended = point.stop.as_deref().map_or(began, |stop| stop.timestamp.max(began));
     let is_root = told.parent_id == told.base_id;
-    let (own, parent) = (ids::span_id(&told.trace_id), ids::span_id(&told.parent_id));
+    let (own, parent) = (w3c::span_id(&told.trace_id), w3c::span_id(&told.parent_id));
     let mut attributes = Attributes::default();
     identify(&mut attributes, told);
     match (&point.start, &point.stop) {
@@ -79,7 +79,7 @@ pub(super) fn span(point: &Point<'_>, names: Names) -> Span {
         attributes.text("error.type", failure.kind.clone());
     }
     Span {
-        trace_id: ids::trace_id(&told.base_id).to_vec(),
+        trace_id: w3c::trace_id(&told.base_id).to_vec(),
         span_id: own.to_vec(),
         parent_span_id: if is_root || own == parent { Vec::new() } else { parent.to_vec() },
         name: call.name(&start, &told.name, names),
@@ -87,6 +87,7 @@ pub(super) fn span(point: &Point<'_>, names: Names) -> Span {
         start_time_unix_nano: nanos(began),
         end_time_unix_nano: nanos(ended),
         attributes: attributes.0,
+        links: link(&start).into_iter().collect(),
         events: failure.iter().map(|failure| failure.event(ended)).collect(),
         status: failure.map(Failure::status).or_else(|| {
             call.has_failed(&stop)
@@ -94,6 +95,19 @@ pub(super) fn span(point: &Point<'_>, names: Names) -> Span {
         }),
         ..Span::default()
     }
+}
+
+/// Where else the request came from, `docs/headers.md`.
+fn link(start: &Told) -> Option<Link> {
+    let id = |member| start.text("link", member);
+    let header = format!("00-{}-{}-00", id("trace_id")?, id("span_id")?);
+    let Traceparent { trace_id, span_id, .. } = Traceparent::parse(header.as_bytes())?;
+    Some(Link {
+        trace_id: trace_id.to_vec(),
+        span_id: span_id.to_vec(),
+        trace_state: id("tracestate").unwrap_or_default().into_owned(),
+        ..Link::default()
+    })
 }
 
 fn nanos(at: Timestamp) -> u64 {

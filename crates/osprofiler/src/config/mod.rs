@@ -13,7 +13,7 @@ use osprofiler_wire::HmacKeys;
 
 use crate::instrument::Kind;
 use crate::notifier::{self, Guard};
-use crate::propagation::KeyRing;
+use crate::propagation::{Format, KeyRing};
 
 /// The section of an INI file, and the table of a TOML file, that holds the options.
 const SECTION: &str = "profiler";
@@ -39,6 +39,8 @@ const ENV_PREFIX: &str = "OSPROFILER_";
 /// | `trace_db` | record DB API calls, [`Kind::Db`] | true |
 /// | `trace_driver` | record driver calls, [`Kind::Driver`] | true |
 /// | `filter_error_trace` | keep a list of traces with errors | false |
+/// | `propagators` | what is spoken besides our headers, see [`Format`]: `tracecontext` or `none` | `tracecontext` |
+/// | `trust_unsigned` | trace requests that nobody signed but whose `traceparent` says sampled; **mind the risk**, see [`KeyRing::trust_unsigned`] | false |
 /// | `sentinel_service_name` | the name by which Redis Sentinels know their master | `mymaster` |
 /// | `socket_timeout` | seconds to wait for Redis behind Sentinels | 30 |
 ///
@@ -72,6 +74,10 @@ pub struct Config {
     pub trace_driver: bool,
     /// Keep a list of traces with errors, in back ends that need one.
     pub filter_error_trace: bool,
+    /// What is spoken besides our headers.
+    pub propagators: Vec<Format>,
+    /// Trace requests that nobody signed but whose sender says that it records.
+    pub trust_unsigned: bool,
     /// The name by which Redis Sentinels know their master.
     pub sentinel_service_name: Option<String>,
     /// How long to wait for Redis behind Sentinels.
@@ -79,7 +85,7 @@ pub struct Config {
 }
 
 /// Name of each option, and what it is also called.
-const OPTIONS: [(&str, &[&str]); 11] = [
+const OPTIONS: [(&str, &[&str]); 13] = [
     ("enabled", &["profiler_enabled"]),
     ("hmac_keys", &[]),
     ("connection_string", &[]),
@@ -89,6 +95,8 @@ const OPTIONS: [(&str, &[&str]); 11] = [
     ("trace_db", &[]),
     ("trace_driver", &[]),
     ("filter_error_trace", &[]),
+    ("propagators", &[]),
+    ("trust_unsigned", &[]),
     ("sentinel_service_name", &[]),
     ("socket_timeout", &[]),
 ];
@@ -105,6 +113,8 @@ impl Default for Config {
             trace_db: true,
             trace_driver: true,
             filter_error_trace: false,
+            propagators: vec![Format::W3c],
+            trust_unsigned: false,
             sentinel_service_name: None,
             socket_timeout: None,
         }
@@ -204,6 +214,8 @@ impl Config {
             Some("trace_db") => self.trace_db = boolean(value, given_as)?,
             Some("trace_driver") => self.trace_driver = boolean(value, given_as)?,
             Some("filter_error_trace") => self.filter_error_trace = boolean(value, given_as)?,
+            Some("propagators") => self.propagators = formats(value, given_as)?,
+            Some("trust_unsigned") => self.trust_unsigned = boolean(value, given_as)?,
             Some("sentinel_service_name") => {
                 self.sentinel_service_name =
                     Some(value.trim().to_owned()).filter(|name| !name.is_empty());
@@ -250,7 +262,10 @@ impl Config {
         notifier::set_origin(project, service);
         let guard = notifier::create_from(connection, options).map_err(ConfigError::Connection)?;
         self.switch_kinds();
-        Ok(Profiling { keys: self.hmac_keys.clone().into(), guard: Some(guard) })
+        Format::ALL.iter().for_each(|format| format.switch(self.propagators.contains(format)));
+        let keys = KeyRing::from(self.hmac_keys.clone());
+        keys.trust_unsigned(self.trust_unsigned);
+        Ok(Profiling { keys, guard: Some(guard) })
     }
 
     fn switch_kinds(&self) {
@@ -295,6 +310,16 @@ pub enum ConfigError {
         /// Its value.
         value: String,
     },
+    /// No format of another tracing system.
+    #[error("option `{option}` has `{value}`, expected `none` or some of {known:?}")]
+    Format {
+        /// The option as it was given.
+        option: String,
+        /// What is none of its values.
+        value: String,
+        /// Those there are.
+        known: Vec<&'static str>,
+    },
     /// A value that is not text, nor a list of texts, nor a boolean, nor a number.
     #[error("option `{option}` is not text")]
     NotText {
@@ -325,6 +350,21 @@ fn seconds(value: &str, option: &str) -> Result<Duration, ConfigError> {
     let seconds = value.trim().parse().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
     seconds
         .ok_or_else(|| ConfigError::Seconds { option: option.to_owned(), value: value.to_owned() })
+}
+
+/// Names separated by commas, as OpenTelemetry's `OTEL_PROPAGATORS`.
+fn formats(value: &str, option: &str) -> Result<Vec<Format>, ConfigError> {
+    let names = value.split(',').map(str::trim).filter(|name| !matches!(*name, "" | "none"));
+    names
+        .map(|name| {
+            let format = Format::ALL.into_iter().find(|format| format.name() == name);
+            format.ok_or_else(|| ConfigError::Format {
+                option: option.to_owned(),
+                value: name.to_owned(),
+                known: Format::ALL.map(Format::name).to_vec(),
+            })
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -366,6 +406,21 @@ mod tests {
         config.merge_ini("[profiler]\ntrace_rpc = no\ntrace_driver = off\n").unwrap();
         assert!(config.trace_requests && config.trace_db && !config.trace_sqlalchemy);
         assert!(!config.trace_rpc && !config.trace_driver);
+    }
+
+    #[test]
+    fn what_is_spoken_besides_is_a_list_of_names() {
+        let mut config = Config::default();
+        config.merge_ini("[profiler]\npropagators = tracecontext\ntrust_unsigned = on\n").unwrap();
+        assert_eq!((config.propagators, config.trust_unsigned), (vec![Format::W3c], true));
+        let mut config = Config::default();
+        config.merge_ini("[profiler]\npropagators = none\n").unwrap();
+        assert_eq!(config.propagators, []);
+        let error = config.merge_ini("[profiler]\npropagators = jaeger").unwrap_err().to_string();
+        assert!(
+            error.starts_with("option `propagators` has `jaeger`, expected `none` or"),
+            "{error}"
+        );
     }
 
     #[test]

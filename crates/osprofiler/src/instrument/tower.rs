@@ -76,7 +76,10 @@ where
         let Some(profiler) = propagation::extract(request.headers(), &self.keys) else {
             return MaybeTraced::plain(self.inner.call(request));
         };
-        let info = http_info::server_request(&request);
+        let mut info = http_info::server_request(&request);
+        if let Some(link) = profiler.link() {
+            info.merge(&link.info());
+        }
         let begin = || self.inner.call(request);
         let inspect = ResponseInfo("response");
         MaybeTraced::traced(Begun::under(&profiler, http_info::SERVER_POINT, info, inspect, begin))

@@ -2,10 +2,14 @@
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
+use osprofiler_wire::w3c::{TRACEPARENT_HEADER, TRACESTATE_HEADER};
+
 use super::{Extractor, Injector, TRACE_HMAC_HEADER, TRACE_INFO_HEADER, only};
 
 static TRACE_INFO: HeaderName = HeaderName::from_static("x-trace-info");
 static TRACE_HMAC: HeaderName = HeaderName::from_static("x-trace-hmac");
+static TRACEPARENT: HeaderName = HeaderName::from_static(TRACEPARENT_HEADER);
+static TRACESTATE: HeaderName = HeaderName::from_static(TRACESTATE_HEADER);
 
 /// Up to so many headers it takes less to compare their names than to hash one: 8 ns for 5 headers
 /// and 16 ns for 15 of them, against 20 ns.
@@ -17,13 +21,15 @@ fn prepared(name: &str) -> Option<&'static HeaderName> {
     match name {
         TRACE_INFO_HEADER => Some(&TRACE_INFO),
         TRACE_HMAC_HEADER => Some(&TRACE_HMAC),
+        TRACEPARENT_HEADER => Some(&TRACEPARENT),
+        TRACESTATE_HEADER => Some(&TRACESTATE),
         _ => None,
     }
 }
 
 impl Injector for HeaderMap {
     fn set(&mut self, name: &'static str, value: String) {
-        // What we inject is base64 or hexadecimal under a fixed name: both conversions succeed.
+        // What we inject is printable ASCII under a fixed name: both conversions succeed.
         let name = prepared(name).cloned().map_or_else(|| HeaderName::try_from(name), Ok);
         if let (Ok(name), Ok(value)) = (name, HeaderValue::try_from(value)) {
             self.insert(name, value);
@@ -42,6 +48,10 @@ impl Extractor for HeaderMap {
             None => self.get_all(name),
         };
         only(values.iter()).map(HeaderValue::as_bytes)
+    }
+
+    fn get_all(&self, name: &str) -> Vec<&[u8]> {
+        self.get_all(name).iter().map(HeaderValue::as_bytes).collect()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Keys that can be changed while a service runs.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use osprofiler_wire::HmacKeys;
@@ -18,7 +19,13 @@ use osprofiler_wire::HmacKeys;
 /// keys.replace("new, old");
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct KeyRing(Arc<RwLock<Arc<HmacKeys>>>);
+pub struct KeyRing(Arc<Ring>);
+
+#[derive(Debug, Default)]
+struct Ring {
+    keys: RwLock<Arc<HmacKeys>>,
+    trusts_unsigned: AtomicBool,
+}
 
 impl KeyRing {
     /// Makes a ring of the keys in a list, see [`HmacKeys::parse`].
@@ -30,18 +37,34 @@ impl KeyRing {
     /// Accepts these keys from now on, and no others: a list as text, or those of a
     /// [`Config`](crate::Config) that was read again.
     pub fn replace(&self, keys: impl Into<HmacKeys>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys.into());
+        *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys.into());
     }
 
     /// The keys as they are now.
     #[must_use]
     pub fn get(&self) -> Arc<HmacKeys> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Traces from now on, or no more, also requests that nobody signed but whose sender says that it
+    /// records them: a `traceparent` with the sampled flag. The trace is the sender's, the point goes
+    /// below the sender's span, and what is sent on is signed with the first key of the ring; without
+    /// any, nothing is traced.
+    ///
+    /// **Whoever can send a header then switches tracing on**, here and in all services that know the
+    /// key: each request that is recorded costs time and room. Do this only where none but your own
+    /// services can get through, or behind a proxy that strips the header.
+    pub fn trust_unsigned(&self, trust: bool) {
+        self.0.trusts_unsigned.store(trust, Ordering::Relaxed);
+    }
+
+    pub(super) fn trusts_unsigned(&self) -> bool {
+        self.0.trusts_unsigned.load(Ordering::Relaxed)
     }
 }
 
 impl From<HmacKeys> for KeyRing {
     fn from(keys: HmacKeys) -> Self {
-        Self(Arc::new(RwLock::new(Arc::new(keys))))
+        Self(Arc::new(Ring { keys: RwLock::new(Arc::new(keys)), ..Ring::default() }))
     }
 }

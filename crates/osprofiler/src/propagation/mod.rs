@@ -3,7 +3,11 @@
 //! The caller [`inject`]s the headers of its current point into whatever carries its request; the
 //! callee [`extract`]s them, and goes on under that point if one of its keys gives the signature.
 //! Anything with names and values is a carrier; `http::HeaderMap` is one with the feature `http`.
-//! For the RPC context of the Python services see [`rpc`].
+//! Headers of other libraries are read through [`Pairs`] and written in a loop over [`headers`]. For
+//! the RPC context of the Python services see [`rpc`].
+//!
+//! Besides our own headers W3C's `traceparent` is sent, so that OpenTelemetry's services appear below
+//! our points; what comes in is recorded as a [`Link`]. See [`Format`], and `docs/headers.md`.
 //!
 //! ```
 //! use std::collections::HashMap;
@@ -27,45 +31,56 @@
 //! # else { panic!("not extracted") }
 //! ```
 
+mod carriers;
 #[cfg(feature = "http")]
 mod headers;
 mod keys;
+mod link;
 pub mod rpc;
-
-use std::collections::HashMap;
-use std::hash::BuildHasher;
 
 use osprofiler_wire::SignedContext;
 pub use osprofiler_wire::sign::{TRACE_HMAC_HEADER, TRACE_INFO_HEADER};
 
+#[cfg(feature = "http")]
+use self::carriers::only;
+pub use self::carriers::{Extractor, Injector, Pairs};
 pub use self::keys::KeyRing;
+pub use self::link::{Format, Link};
 use crate::profiler::{self, Profiler};
 
-/// Something that takes headers.
-pub trait Injector {
-    /// Sets a header, replacing one of the same name.
-    fn set(&mut self, name: &'static str, value: String);
-}
-
-/// Something that holds headers.
-pub trait Extractor {
-    /// The value of a header, whose name may differ in case; `None` if there is none, or more than
-    /// one.
-    fn get(&self, name: &str) -> Option<&[u8]>;
-}
-
-/// The headers of the current point; `None` if this thread is not tracing.
+/// The headers of the current point as pairs of names and values, for carriers of any kind; none if
+/// this thread is not tracing.
+///
+/// ```
+/// use osprofiler::{profiler, propagation};
+///
+/// # let mut message: Vec<(&str, Vec<u8>)> = Vec::new();
+/// profiler::init("SECRET_KEY", None, None);
+/// for (name, value) in propagation::headers() {
+///     message.push((name, value.into_bytes()));
+/// }
+/// # profiler::clean();
+/// assert_eq!(message[0].0, "X-Trace-Info");
+/// ```
 #[must_use]
-pub fn headers() -> Option<SignedContext> {
-    profiler::get().filter(|_| profiler::is_enabled()).map(|profiler| profiler.sign())
+pub fn headers() -> Vec<(&'static str, String)> {
+    let mut headers = Vec::new();
+    each(|name, value| headers.push((name, value)));
+    headers
 }
 
 /// Puts the headers of the current point into a carrier. Does nothing if this thread is not
 /// tracing.
 pub fn inject(carrier: &mut (impl Injector + ?Sized)) {
-    if let Some(SignedContext { info, hmac }) = headers() {
-        carrier.set(TRACE_INFO_HEADER, info);
-        carrier.set(TRACE_HMAC_HEADER, hmac);
+    each(|name, value| carrier.set(name, value));
+}
+
+fn each(mut set: impl FnMut(&'static str, String)) {
+    if let Some(profiler) = profiler::get().filter(|_| profiler::is_enabled()) {
+        let SignedContext { info, hmac } = profiler.sign();
+        set(TRACE_INFO_HEADER, info);
+        set(TRACE_HMAC_HEADER, hmac);
+        link::write(&profiler, set);
     }
 }
 
@@ -75,6 +90,13 @@ pub fn inject(carrier: &mut (impl Injector + ?Sized)) {
 /// debug level that says which check failed.
 #[must_use]
 pub fn extract(carrier: &(impl Extractor + ?Sized), keys: &KeyRing) -> Option<Profiler> {
+    match signed(carrier, keys) {
+        None if keys.trusts_unsigned() && profiler::is_enabled() => link::unsigned(carrier, keys),
+        signed => signed,
+    }
+}
+
+fn signed(carrier: &(impl Extractor + ?Sized), keys: &KeyRing) -> Option<Profiler> {
     let info = carrier.get(TRACE_INFO_HEADER)?;
     let hmac = carrier.get(TRACE_HMAC_HEADER)?;
     if !profiler::is_enabled() {
@@ -83,60 +105,13 @@ pub fn extract(carrier: &(impl Extractor + ?Sized), keys: &KeyRing) -> Option<Pr
     let keys = keys.get();
     match keys.verify(info, hmac) {
         Ok(verified) => {
-            Some(Profiler::new(verified.key.clone(), verified.base_id, verified.parent_id))
+            let key = verified.key.clone();
+            let link = Link::of(carrier);
+            Some(Profiler::entering(key, verified.base_id, verified.parent_id, link))
         }
         Err(refusal) => {
             log::debug!("trace headers refused: {refusal}");
             None
         }
-    }
-}
-
-impl<S: BuildHasher> Injector for HashMap<String, String, S> {
-    fn set(&mut self, name: &'static str, value: String) {
-        self.insert(name.to_owned(), value);
-    }
-}
-
-impl<S: BuildHasher> Extractor for HashMap<String, String, S> {
-    fn get(&self, name: &str) -> Option<&[u8]> {
-        only(self.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)))
-            .map(|(_, value)| value.as_bytes())
-    }
-}
-
-impl Injector for Vec<(String, String)> {
-    fn set(&mut self, name: &'static str, value: String) {
-        self.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
-        self.push((name.to_owned(), value));
-    }
-}
-
-impl Extractor for Vec<(String, String)> {
-    fn get(&self, name: &str) -> Option<&[u8]> {
-        only(self.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)))
-            .map(|(_, value)| value.as_bytes())
-    }
-}
-
-/// The item, if it is the only one: of two headers of one name neither is to be trusted.
-fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
-    let item = items.next()?;
-    items.next().is_none().then_some(item)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_header_that_is_there_twice_is_not_read() {
-        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let mut headers = vec![pair("x-trace-info", "a"), pair("X-Trace-HMAC", "b")];
-        assert_eq!(headers.get(TRACE_INFO_HEADER), Some(&b"a"[..]));
-        headers.push(pair("X-TRACE-INFO", "a"));
-        assert_eq!(headers.get(TRACE_INFO_HEADER), None);
-        headers.set(TRACE_INFO_HEADER, "c".to_owned());
-        assert_eq!(headers.get(TRACE_INFO_HEADER), Some(&b"c"[..]));
     }
 }

@@ -1,18 +1,28 @@
 //! Ids as OpenTelemetry has them: 16 bytes for a trace, 8 for a point.
 
-use osprofiler_wire::Id;
+use crate::{Id, hex};
 
-/// The id of a trace, from a `base_id`: the bytes of the UUID, or a hash of any other text.
-pub(crate) fn trace_id(base_id: &Id) -> [u8; 16] {
+/// The id of a trace, from a `base_id`: the bytes of the UUID in any of its forms, or a hash of any
+/// other text. Never zero.
+#[must_use]
+pub fn trace_id(base_id: &Id) -> [u8; 16] {
     let bits = base_id.with_text(|text| uuid(text).filter(|bits| *bits != 0));
     bits.unwrap_or_else(|| hash(base_id)).to_be_bytes()
 }
 
-/// The id of a span, from the id of a point: the lower half of what [`trace_id`] would be.
-pub(crate) fn span_id(id: &Id) -> [u8; 8] {
+/// The id of a span, from the id of a point: the lower half of what [`trace_id`] would be; or what it
+/// says itself, if it is the id of a span, 16 hexadecimal digits in lower case. Never zero.
+#[must_use]
+pub fn span_id(id: &Id) -> [u8; 8] {
     let lower = |bits: u128| Some(bits as u64).filter(|half| *half != 0);
-    let half = id.with_text(uuid).and_then(lower).or_else(|| lower(hash(id)));
-    half.unwrap_or(1).to_be_bytes()
+    let known = id.with_text(|text| span(text).map(u128::from).or_else(|| uuid(text)));
+    known.and_then(lower).or_else(|| lower(hash(id))).unwrap_or(1).to_be_bytes()
+}
+
+/// The id of a span of somebody else, as it is written everywhere.
+fn span(text: &str) -> Option<u64> {
+    let digits: &[u8; 16] = text.as_bytes().try_into().ok()?;
+    hex::decode(digits.as_chunks().0.try_into().ok()?).map(u64::from_be_bytes)
 }
 
 /// The UUID that a text is in any of its forms, as the Python library takes them: upper case,
@@ -71,11 +81,21 @@ mod tests {
     }
 
     #[test]
+    fn the_id_of_a_span_stays() {
+        let id = |text: &str| span_id(&text.into());
+        assert_eq!(id("00f067aa0ba902b7"), 0x00f0_67aa_0ba9_02b7_u64.to_be_bytes());
+        for text in ["00F067AA0BA902B7", "0f067aa0ba902b7", "000f067aa0ba902b7"] {
+            assert_eq!(id(text), (hash(&text.into()) as u64).to_be_bytes(), "{text}");
+        }
+    }
+
+    #[test]
     fn no_id_is_zero() {
         let nil = Id::from_uuid_bytes([0; 16]);
         assert_ne!(trace_id(&nil), [0; 16]);
         assert_ne!(span_id(&nil), [0; 8]);
         let half: Id = "7d28af6a-79ae-40f3-0000-000000000000".into();
         assert_ne!(span_id(&half), [0; 8]);
+        assert_ne!(span_id(&"0000000000000000".into()), [0; 8]);
     }
 }
