@@ -56,11 +56,16 @@ test("a deep trace has a critical path of its innermost point", () => {
   const lines = Array.from({ length: 200 }, (_, depth) => `${"  ".repeat(depth)}p${depth} 0-1000`);
   const trace = traceOf(lines.join("\n"));
   expect(trace.depth(199)).toBe(199);
-  expect(criticalPath(trace)).toEqual([{ point: 199, from: 0, to: 1000 }]);
+  expect(steps(trace)).toEqual(["p199 0-1000"]);
 });
 
+const path = ({ columns, derived }: Trace) => criticalPath({ ...columns, ...derived });
+
 const steps = (trace: Trace) =>
-  criticalPath(trace).map(({ point, from, to }) => `${point < 0 ? "-" : trace.name(point)} ${from}-${to}`);
+  Array.from(path(trace).point, (point, step) => {
+    const { from, to } = path(trace);
+    return `${point < 0 ? "-" : trace.name(point)} ${from[step]}-${to[step]}`;
+  });
 
 test("the critical path follows who finished last", () => {
   const trace = traceOf(`

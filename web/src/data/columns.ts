@@ -128,11 +128,10 @@ function arrays(header: Header, named: Named, ids: Uint8Array): Columns {
     return array;
   };
   const indexes = (name: string) => numbers(name, new Uint32Array(count));
-  const up = indexes("parent");
-  const roots = up.reduce((sum, up) => sum + (up === 0 ? 1 : 0), 0);
+  const { parent, roots } = parents(named("parent"), count);
   return {
     header,
-    parent: Int32Array.from(up, (up, at) => (up === 0 ? -1 : at - up)),
+    parent,
     start: sums(named("start"), count),
     duration: signed(named("duration"), count),
     flags: numbers("flags", new Uint8Array(count)),
@@ -152,6 +151,20 @@ function arrays(header: Header, named: Named, ids: Uint8Array): Columns {
   };
 }
 
+// Plain loops from here on: with a function called for each of a million numbers, these took three times as long.
+
+function parents(bytes: Uint8Array, count: number): { parent: Int32Array; roots: number } {
+  const column = new Varints(bytes);
+  const parent = new Int32Array(count);
+  let roots = 0;
+  for (let at = 0; at < count; at++) {
+    const up = column.next();
+    parent[at] = up === 0 ? -1 : at - up;
+    roots += up === 0 ? 1 : 0;
+  }
+  return { parent, roots };
+}
+
 /** Numbers of which each is given as the difference from the one before. */
 function sums(bytes: Uint8Array, count: number): Float64Array {
   const column = new Varints(bytes);
@@ -166,7 +179,11 @@ function sums(bytes: Uint8Array, count: number): Float64Array {
 
 function signed(bytes: Uint8Array, count: number): Float64Array {
   const column = new Varints(bytes);
-  return Float64Array.from({ length: count }, () => column.nextSigned());
+  const out = new Float64Array(count);
+  for (let at = 0; at < count; at++) {
+    out[at] = column.nextSigned();
+  }
+  return out;
 }
 
 /** Text 0 is none, hence empty. */

@@ -1,5 +1,6 @@
 // What the page and its worker say to each other.
 
+import type { CriticalPath } from "../model/critical.ts";
 import type { Derived } from "../model/derive.ts";
 import type { Columns } from "./columns.ts";
 import type { Texts } from "./records.ts";
@@ -14,6 +15,8 @@ export interface TextQuery {
 
 export type Request =
   | { what: "open"; trace: string | ArrayBuffer }
+  /** What the trace waited for; it takes a while, and nothing waits for it. */
+  | { what: "critical" }
   | { what: "records"; point: number }
   /** All records, for an export. */
   | { what: "all-records" }
@@ -21,6 +24,7 @@ export type Request =
 
 export interface Answers {
   open: { columns: Columns; derived: Derived; hasRecords: boolean };
+  critical: CriticalPath;
   records: Texts | null;
   "all-records": Texts[];
   /** A byte for each point: 1 where it was found. */

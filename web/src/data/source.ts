@@ -1,5 +1,6 @@
 // Opens a trace in a worker, wherever it comes from.
 
+import type { CriticalPath } from "../model/critical.ts";
 import { Trace } from "../model/trace.ts";
 import type { Answer, Answers, Request, TextQuery } from "./messages.ts";
 import { restored, type Texts } from "./records.ts";
@@ -9,6 +10,7 @@ import program from "worker:program";
 /** A trace, and what is read of it only on demand. */
 export interface OpenTrace {
   readonly trace: Trace;
+  critical(): Promise<CriticalPath>;
   /** The records of a point as they came; empty texts where there is none. */
   records(point: number): Promise<Texts>;
   allRecords(): Promise<Texts[]>;
@@ -29,6 +31,7 @@ export async function openTrace(columns: string | ArrayBuffer, remote?: Remote):
   const trace = new Trace(arrays, derived);
   return {
     trace,
+    critical: () => ask({ what: "critical" }),
     async records(point) {
       if (!hasRecords && remote) {
         return remote.records(trace.id(point));

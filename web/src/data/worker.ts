@@ -1,5 +1,6 @@
 // The worker: unpacks a trace off the page's thread, and keeps what is packed.
 
+import { criticalPath } from "../model/critical.ts";
 import { derive } from "../model/derive.ts";
 import { base64Bytes, type Bytes, plainBytes } from "./bytes.ts";
 import { type Block, decode } from "./columns.ts";
@@ -11,6 +12,8 @@ interface Opened {
   bytes: Bytes;
   blocks: Block[];
   points: number;
+  /** What the critical path is computed from; the page has the originals. */
+  times: Parameters<typeof criticalPath>[0];
 }
 
 let opened: Opened | null = null;
@@ -25,8 +28,16 @@ function inTrace(): Opened {
 async function open(trace: string | ArrayBuffer): Promise<Answers["open"]> {
   const bytes = typeof trace === "string" ? base64Bytes(trace) : plainBytes(trace);
   const { columns, blocks } = await decode(bytes);
-  opened = { bytes, blocks, points: columns.header.points };
-  return { columns, derived: derive(columns), hasRecords: blocks.length > 0 };
+  const derived = derive(columns);
+  const times = {
+    header: columns.header,
+    parent: columns.parent.slice(),
+    start: columns.start.slice(),
+    finish: derived.finish.slice(),
+    next: derived.next.slice(),
+  };
+  opened = { bytes, blocks, points: columns.header.points, times };
+  return { columns, derived, hasRecords: blocks.length > 0 };
 }
 
 async function allRecords({ bytes, blocks }: Opened): Promise<Texts[]> {
@@ -43,6 +54,8 @@ async function answer(request: Request): Promise<Answers[Request["what"]]> {
   switch (request.what) {
     case "open":
       return open(request.trace);
+    case "critical":
+      return criticalPath(inTrace().times);
     case "records":
       return textsOfPoint(inTrace().bytes, inTrace().blocks, request.point);
     case "all-records":

@@ -2,8 +2,6 @@
 
 import type { Lane } from "../layout/lanes.ts";
 import { marks, type Range, stepOf, toPixel } from "../layout/range.ts";
-import type { Step } from "../model/critical.ts";
-import { NO_POINT } from "../model/trace.ts";
 import { axisTime } from "../text/units.ts";
 import type { Theme } from "./theme.ts";
 
@@ -14,8 +12,8 @@ export interface LanesScene {
   lanes: Lane[];
   theme: Theme;
   all: Range;
-  critical: Step[];
-  laneOf: (point: number) => number;
+  /** By lane, the cells in which everything waited for it. */
+  critical: Uint8Array[];
   matches: Uint8Array | null;
 }
 
@@ -34,11 +32,12 @@ export function drawLanes(context: CanvasRenderingContext2D, scene: LanesScene):
       }
     }
     context.globalAlpha = 1;
+    context.fillStyle = theme.critical;
+    scene.critical[at].forEach((isCritical, cell) => isCritical && context.fillRect(cell, y + laneHeight - 2, 1, 1.5));
     context.fillStyle = theme.error;
     lane.hasError.forEach((hasError, cell) => hasError && context.fillRect(cell - 1, y, 3, laneHeight - 2));
   });
   drawTimes(context, scene);
-  drawCritical(context, scene);
   if (scene.matches) {
     context.fillStyle = theme.match;
     scene.matches.forEach((isMatch, cell) => isMatch && context.fillRect(cell - 0.5, scene.height - 15, 2, 7));
@@ -55,16 +54,5 @@ function drawTimes(context: CanvasRenderingContext2D, { all, width, height, them
     context.fillRect(x, height - 13, 1, 13);
     context.fillStyle = theme.muted;
     context.fillText(axisTime(at, step), x + 4, height - 1);
-  }
-}
-
-/** A line below the lane of the service that everything waited for. */
-function drawCritical(context: CanvasRenderingContext2D, { all, width, critical, laneOf, laneHeight, lanes, theme }: LanesScene): void {
-  context.fillStyle = theme.critical;
-  for (const { point, from, to } of critical) {
-    if (point !== NO_POINT && laneOf(point) < lanes.length) {
-      const x = toPixel(all, width, from);
-      context.fillRect(x, laneOf(point) * laneHeight + laneHeight - 2, Math.max(toPixel(all, width, to) - x, 0.5), 1.5);
-    }
   }
 }

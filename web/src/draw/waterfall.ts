@@ -2,7 +2,6 @@
 
 import type { Bar } from "../layout/bars.ts";
 import { marks, type Range, stepOf, toPixel } from "../layout/range.ts";
-import type { Step } from "../model/critical.ts";
 import type { Theme } from "./theme.ts";
 import type { ColorOf } from "./coloring.ts";
 
@@ -19,7 +18,7 @@ export interface WaterfallScene {
   labelOf: (point: number) => string;
   isError: (point: number) => boolean;
   isFaded: (point: number) => boolean;
-  criticalOf: (point: number) => Step[];
+  criticalOf: (point: number) => Iterable<{ from: number; to: number }>;
 }
 
 const FONT = '11px "Liberation Sans", Roboto, "Segoe UI", system-ui, sans-serif';
@@ -67,16 +66,26 @@ function drawBar(context: CanvasRenderingContext2D, scene: WaterfallScene, bar: 
       context.fillStyle = theme.error;
       context.fillRect(left, top - 2, Math.max(right - left, 3), 2);
     }
-    context.fillStyle = theme.critical;
-    for (const step of scene.criticalOf(bar.point)) {
-      const from = Math.max(toPixel(scene.range, width, step.from), 0);
-      const to = Math.min(toPixel(scene.range, width, step.to), width);
-      if (to > from) {
-        context.fillRect(from, top + height + 1, Math.max(to - from, 1), 2);
-      }
-    }
+    drawCritical(context, scene, bar.point, top + height + 1);
   }
   drawLabel(context, scene, left, right, y);
+}
+
+/** A line below where everything waited for the point. */
+function drawCritical(context: CanvasRenderingContext2D, { range, width, theme, criticalOf }: WaterfallScene, point: number, y: number): void {
+  context.fillStyle = theme.critical;
+  let drawnTo = 0;
+  for (const step of criticalOf(point)) {
+    const from = Math.max(toPixel(range, width, step.from), drawnTo);
+    const to = Math.min(toPixel(range, width, step.to), width);
+    if (from >= width) {
+      break;
+    }
+    if (to > from) {
+      drawnTo = Math.max(to, from + 1);
+      context.fillRect(from, y, drawnTo - from, 2);
+    }
+  }
 }
 
 /** What children did is paler than what the point did itself. */

@@ -1,5 +1,6 @@
 // What each service did when, in as many cells as there are pixels.
 
+import type { CriticalPath } from "../model/critical.ts";
 import { NO_POINT, type Trace } from "../model/trace.ts";
 
 export interface Lane {
@@ -36,6 +37,19 @@ export function lanes(trace: Trace, laneOf: Uint32Array, laneCount: number, cell
     for (let cell = 0; cell < cells; cell++) {
       depth += open[at][cell];
       lane.isOpen[cell] = depth > 0 ? 1 : 0;
+    }
+  });
+  return out;
+}
+
+/** For each lane, the cells in which everything waited for a point of it. */
+export function criticalCells(trace: Trace, path: CriticalPath, laneOf: Uint32Array, laneCount: number, cells: number): Uint8Array[] {
+  const out = Array.from({ length: laneCount }, () => new Uint8Array(cells));
+  const scale = cells / Math.max(trace.header.duration_us, 1);
+  path.point.forEach((point, step) => {
+    if (point >= 0) {
+      const last = Math.max(Math.ceil(path.to[step] * scale), Math.floor(path.from[step] * scale) + 1);
+      out[laneOf[point]].fill(1, Math.floor(path.from[step] * scale), last);
     }
   });
   return out;

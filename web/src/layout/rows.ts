@@ -32,9 +32,11 @@ function withAncestors(trace: Trace, only: Uint8Array): Uint8Array {
 
 /** Folds so that `levels` levels show. */
 export function foldedBelow(trace: Trace, levels: number): Folded {
-  return Uint8Array.from({ length: trace.count }, (_, point) =>
-    trace.depth(point) + 1 >= levels && trace.hasChildren(point) ? 1 : 0,
-  );
+  const folded = new Uint8Array(trace.count);
+  for (let point = 0; point < trace.count; point++) {
+    folded[point] = trace.depth(point) + 1 >= levels && trace.hasChildren(point) ? 1 : 0;
+  }
+  return folded;
 }
 
 /** Where a point stands among the rows; -1 if it is not there. Rows are in ascending order. */

@@ -16,8 +16,8 @@ export class Trace {
   readonly header: Header;
   readonly count: number;
   /** `project/service` of each service, in the order of their first points. */
-  readonly services: string[] = [];
-  readonly hosts: string[] = [];
+  readonly services: string[];
+  readonly hosts: string[];
   /** Indexes into `services` and `hosts`. */
   readonly serviceOf: Uint32Array;
   readonly hostOf: Uint32Array;
@@ -30,37 +30,15 @@ export class Trace {
   ) {
     this.header = columns.header;
     this.count = columns.header.points;
-    this.serviceOf = new Uint32Array(this.count);
-    this.hostOf = new Uint32Array(this.count);
-    this.number(this.services, this.serviceOf, (point) => [columns.project[point], columns.service[point]]);
-    this.number(this.hosts, this.hostOf, (point) => [columns.host[point]]);
+    this.serviceOf = derived.serviceOf;
+    this.hostOf = derived.hostOf;
+    this.services = derived.services.map((texts) => this.place(texts));
+    this.hosts = derived.hosts.map((texts) => this.place(texts));
   }
 
-  /** Numbers places in the order in which they first took part. */
-  private number(names: string[], of: Uint32Array, place: (point: Point) => number[]): void {
-    const first = new Map<string, { start: number; text: string; temporary: number }>();
-    const { start } = this.columns;
-    for (let point = 0; point < this.count; point++) {
-      const parts = place(point);
-      const key = parts.join();
-      let seen = first.get(key);
-      if (!seen) {
-        const text = parts.map((part) => this.text(part)).filter((text) => text !== "");
-        seen = { start: start[point], text: text.join("/") || "(none)", temporary: first.size };
-        first.set(key, seen);
-      }
-      seen.start = Math.min(seen.start, start[point]);
-      of[point] = seen.temporary;
-    }
-    const ordered = [...first.values()].sort((a, b) => a.start - b.start || a.temporary - b.temporary);
-    const final = new Uint32Array(ordered.length);
-    ordered.forEach(({ temporary, text }, index) => {
-      final[temporary] = index;
-      names.push(text);
-    });
-    for (let point = 0; point < this.count; point++) {
-      of[point] = final[of[point]];
-    }
+  private place(texts: number[]): string {
+    const parts = texts.map((text) => this.text(text)).filter((text) => text !== "");
+    return parts.join("/") || "(none)";
   }
 
   /** A text of the columns; it is decoded when it is first asked for. */

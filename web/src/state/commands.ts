@@ -125,10 +125,10 @@ function changeLevels(state: TraceState, by: number): void {
 }
 
 function nextCritical(state: TraceState): void {
-  const steps = state.critical.value.filter(({ point }) => point !== NO_POINT);
-  const now = steps.findIndex(({ point }) => point === state.selected.value);
+  const steps = state.critical.value.point.filter((point) => point !== NO_POINT);
+  const now = steps.indexOf(state.selected.value);
   if (steps.length > 0) {
-    state.select(steps[(now + 1) % steps.length].point);
+    state.select(steps[(now + 1) % steps.length]);
   }
 }
 

@@ -5,7 +5,7 @@ import type { OpenTrace } from "../data/source.ts";
 import { whole } from "../layout/range.ts";
 import { type Folded, foldedBelow, foldSubtree, revealed, visibleRows } from "../layout/rows.ts";
 import type { Dimension } from "../model/stats.ts";
-import { criticalPath } from "../model/critical.ts";
+import { type CriticalPath, NO_PATH } from "../model/critical.ts";
 import { NO_POINT, type Point } from "../model/trace.ts";
 import { Search } from "./search.ts";
 import { Timeline } from "./timeline.ts";
@@ -31,7 +31,8 @@ export class TraceState extends Timeline {
   readonly folded;
   readonly search;
   readonly rows;
-  readonly critical;
+  /** Empty until it is computed. */
+  readonly critical = signal<CriticalPath>(NO_PATH);
 
   constructor(readonly opened: OpenTrace) {
     super(whole(opened.trace.header.duration_us));
@@ -41,7 +42,7 @@ export class TraceState extends Timeline {
     this.rows = computed(() =>
       visibleRows(this.trace, this.folded.value, this.search.isFilter.value ? this.search.found.value : null),
     );
-    this.critical = computed(() => criticalPath(this.trace));
+    void opened.critical().then((path) => (this.critical.value = path));
   }
 
   /** Selects a point and makes sure that it has a row. */

@@ -56,8 +56,7 @@ function title({ trace }: TraceState): string {
 function Figures({ state }: { state: TraceState }) {
   const { trace } = state;
   const { header } = trace;
-  const { flags } = trace.columns;
-  const having = (bit: number) => flags.reduce((sum, flag) => sum + (flag & bit ? 1 : 0), 0);
+  const { error, unfinished, orphan } = trace.derived.counts;
   const search = (query: string) => () => (state.search.text.value = query);
   return (
     <dl class="figures">
@@ -65,18 +64,18 @@ function Figures({ state }: { state: TraceState }) {
       <Figure label="points">{count(header.points_in_trace)}</Figure>
       <Figure label="services">{trace.services.length}</Figure>
       <Figure label="hosts">{trace.hosts.length}</Figure>
-      <Figure label="errors" bad={having(1)} onClick={search("error:true")}>
-        {count(having(1))}
+      <Figure label="errors" bad={error} onClick={search("error:true")}>
+        {count(error)}
       </Figure>
-      <Figure label="unfinished" odd={having(2)} onClick={search("unfinished:true")}>
-        {count(having(2))}
+      <Figure label="unfinished" odd={unfinished} onClick={search("unfinished:true")}>
+        {count(unfinished)}
       </Figure>
       <Figure label="dropped" odd={header.dropped} title="records that the services say they dropped">
         {count(header.dropped)}
       </Figure>
-      {having(8) > 0 && (
-        <Figure label="orphans" odd={having(8)} title="points whose parent is unknown" onClick={search("orphan:true")}>
-          {count(having(8))}
+      {orphan > 0 && (
+        <Figure label="orphans" odd={orphan} title="points whose parent is unknown" onClick={search("orphan:true")}>
+          {count(orphan)}
         </Figure>
       )}
       {header.unreadable > 0 && (

@@ -20,19 +20,25 @@ export function Overview({ state }: { state: TraceState }) {
 /** What everything waited for, the longest first. */
 function Critical({ state }: { state: TraceState }) {
   const { trace } = state;
-  const shares = useMemo(() => criticalShares(state.critical.value), [state.critical.value]);
+  const path = state.critical.value;
+  const { name, brief } = trace.columns;
+  const shares = useMemo(
+    () => criticalShares(path, (point) => [name[point], brief[point], trace.serviceOf[point]].join()),
+    [path],
+  );
   return (
     <section>
       <h3>Critical path</h3>
       <p class="note">What the end of the trace waited for. Making these shorter makes the trace shorter.</p>
       <ol class="shares">
-        {shares.slice(0, MAX_STEPS).map(({ point, time }) => (
+        {shares.slice(0, MAX_STEPS).map(({ point, count, time }) => (
           <li key={point} style={{ "--share": time / Math.max(trace.header.duration_us, 1) }}>
             <button class="plain" disabled={point === NO_POINT} onClick={() => state.select(point)}>
               {point === NO_POINT ? (
                 <span class="name">no point ran</span>
               ) : (
                 <>
+                  {count > 1 && `${count} × `}
                   <span class="name">{oneLine(trace.name(point))}</span> {oneLine(trace.brief(point)).slice(0, 120)}
                 </>
               )}

@@ -1,4 +1,4 @@
-import { useSignal } from "@preact/signals";
+import { type Signal, useSignal } from "@preact/signals";
 import type { TraceState } from "../state/trace-state.ts";
 import { NO_POINT } from "../model/trace.ts";
 import { Calls } from "./Calls.tsx";
@@ -14,20 +14,26 @@ import { Waterfall } from "./waterfall/Waterfall.tsx";
 
 export function TracePage({ state }: { state: TraceState }) {
   const isPanelOpen = useSignal(true);
-  const isWide = isPanelOpen.value || state.selected.value !== NO_POINT;
   return (
     <div class="trace-page">
       <Head state={state} />
       <Lanes state={state} />
       <Toolbar state={state} isPanelOpen={isPanelOpen} />
-      <div class={`stage${isWide ? " with-panel" : ""}`}>
-        <main>
-          <div class="view" id="view" role="tabpanel" aria-label={VIEW_LABELS[state.view.value]}>
-            <CurrentView state={state} />
-          </div>
-        </main>
-        {isWide && <Panel state={state} isOpen={isPanelOpen} />}
-      </div>
+      <Stage state={state} isPanelOpen={isPanelOpen} />
+    </div>
+  );
+}
+
+/** The view, and beside it the panel. */
+function Stage({ state, isPanelOpen }: { state: TraceState; isPanelOpen: Signal<boolean> }) {
+  return (
+    <div class="stage">
+      <main>
+        <div class="view" id="view" role="tabpanel" aria-label={VIEW_LABELS[state.view.value]}>
+          <CurrentView state={state} />
+        </div>
+      </main>
+      {(isPanelOpen.value || state.selected.value !== NO_POINT) && <Panel state={state} isOpen={isPanelOpen} />}
     </div>
   );
 }

@@ -1,6 +1,13 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { RefObject } from "preact";
 
+/** For measurements: when something of a trace was drawn for the first time. */
+function markDrawn(): void {
+  if (performance.getEntriesByName("drawn").length === 0) {
+    performance.mark("drawn");
+  }
+}
+
 export interface Size {
   width: number;
   height: number;
@@ -40,6 +47,7 @@ export function useCanvas({ width, height }: Size, draw: (context: CanvasRenderi
     }
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     draw(context);
+    markDrawn();
   });
   return ref;
 }

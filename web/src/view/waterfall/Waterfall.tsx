@@ -1,11 +1,11 @@
 import { useSignal } from "@preact/signals";
-import { useCallback, useEffect, useMemo, useRef } from "preact/hooks";
+import { useCallback, useEffect, useRef } from "preact/hooks";
 import { colorOf } from "../../draw/coloring.ts";
 import { theme } from "../../draw/theme.ts";
 import { drawWaterfall } from "../../draw/waterfall.ts";
 import { bar } from "../../layout/bars.ts";
 import { rowOf } from "../../layout/rows.ts";
-import type { Step } from "../../model/critical.ts";
+import { stepsOf } from "../../model/critical.ts";
 import { NO_POINT, type Point } from "../../model/trace.ts";
 import type { TraceState } from "../../state/trace-state.ts";
 import { duration } from "../../text/units.ts";
@@ -101,7 +101,7 @@ function Bars({ state, points, top, left, width, height }: BarsProps) {
   useTimeGestures(ref, state, { wheelZooms: false, onClick, onDoubleClick });
   const range = state.range.value;
   const found = state.search.found.value;
-  const steps = useCriticalSteps(state);
+  const critical = state.critical.value;
   const canvas = useCanvas({ width, height }, (context) =>
     drawWaterfall(context, {
       width,
@@ -115,7 +115,7 @@ function Bars({ state, points, top, left, width, height }: BarsProps) {
       labelOf: (point) => (trace.is(point, "unfinished") ? "unfinished" : duration(trace.finish(point) - trace.start(point))),
       isError: (point) => trace.is(point, "error"),
       isFaded: (point) => found !== null && found[point] === 0,
-      criticalOf: (point) => steps.get(point) ?? [],
+      criticalOf: (point) => stepsOf(critical, point),
     }),
   );
   return (
@@ -125,18 +125,6 @@ function Bars({ state, points, top, left, width, height }: BarsProps) {
       <Ruler state={state} width={width} />
     </div>
   );
-}
-
-function useCriticalSteps(state: TraceState): Map<Point, Step[]> {
-  const critical = state.critical.value;
-  return useMemo(() => {
-    const steps = new Map<Point, Step[]>();
-    for (const step of critical) {
-      const known = steps.get(step.point);
-      known ? known.push(step) : steps.set(step.point, [step]);
-    }
-    return steps;
-  }, [critical]);
 }
 
 /** Scrolls to the selected point when it changes. */
