@@ -6,7 +6,7 @@ import { lanes } from "../src/layout/lanes.ts";
 import { merge } from "../src/layout/merged.ts";
 import { pack } from "../src/layout/pack.ts";
 import { marks, stepOf, within, zoomed } from "../src/layout/range.ts";
-import { foldedBelow, foldSubtree, revealed, rowOf, visibleRows } from "../src/layout/rows.ts";
+import { foldedAtFirst, foldedBelow, foldSubtree, revealed, rowOf, visibleRows } from "../src/layout/rows.ts";
 import type { Trace } from "../src/model/trace.ts";
 import { callGraph } from "../src/model/calls.ts";
 import { traceOf } from "./traces.ts";
@@ -27,6 +27,12 @@ test("folded points hide what is below them", () => {
   expect(names(tree, visibleRows(tree, foldedBelow(tree, 2), null))).toBe("a b d e");
   expect(names(tree, visibleRows(tree, foldSubtree(tree, none, 0, true), null))).toBe("a e");
   expect(names(tree, visibleRows(tree, revealed(tree, foldedBelow(tree, 1), 2), null))).toBe("a b c d e");
+});
+
+test("long runs of points that call nothing are folded at first", () => {
+  const run = Array.from({ length: 8 }, (_, at) => `      db ${at}-${at + 1}`).join("\n");
+  const trace = traceOf(`    a 0-100\n      b 0-50\n${run.replaceAll("      db", "        db")}\n      c 60-70`);
+  expect(names(trace, visibleRows(trace, foldedAtFirst(trace), null))).toBe("a b c");
 });
 
 test("a filter keeps matches and what is above them, also where that is folded", () => {

@@ -39,6 +39,30 @@ export function foldedBelow(trace: Trace, levels: number): Folded {
   return folded;
 }
 
+/** Children of one kind, such as statements, from which on they are folded away at first. */
+const MANY = 8;
+/** Traces of more points show their upper levels only. */
+const LARGE = 20_000;
+
+/** What is folded when a trace opens: long runs of points that call nothing, so that its structure shows. */
+export function foldedAtFirst(trace: Trace): Folded {
+  const folded = foldedBelow(trace, trace.count > LARGE ? 3 : Infinity);
+  for (let point = 0; point < trace.count; point++) {
+    const below = trace.derived.next[point] - point - 1;
+    folded[point] ||= below >= MANY && onlyLeaves(trace, point) ? 1 : 0;
+  }
+  return folded;
+}
+
+function onlyLeaves(trace: Trace, point: number): boolean {
+  for (let child = point + 1; child < trace.derived.next[point]; child++) {
+    if (trace.hasChildren(child)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 /** Where a point stands among the rows; -1 if it is not there. Rows are in ascending order. */
 export function rowOf(rows: Uint32Array, point: number): number {
   let [low, high] = [0, rows.length];

@@ -3,7 +3,7 @@
 import { batch, computed, signal } from "@preact/signals";
 import type { OpenTrace } from "../data/source.ts";
 import { whole } from "../layout/range.ts";
-import { type Folded, foldedBelow, foldSubtree, revealed, visibleRows } from "../layout/rows.ts";
+import { type Folded, foldedAtFirst, foldedBelow, foldSubtree, revealed, visibleRows } from "../layout/rows.ts";
 import type { Dimension } from "../model/stats.ts";
 import { type CriticalPath, NO_PATH } from "../model/critical.ts";
 import { NO_POINT, type Point } from "../model/trace.ts";
@@ -15,9 +15,6 @@ export type View = (typeof VIEWS)[number];
 
 export const COLORINGS = ["service", "host", "kind", "self", "error"] as const;
 export type Coloring = (typeof COLORINGS)[number];
-
-/** Traces of up to so many points are unfolded when they open. */
-const UNFOLDED = 20_000;
 
 export class TraceState extends Timeline {
   readonly trace;
@@ -37,7 +34,7 @@ export class TraceState extends Timeline {
   constructor(readonly opened: OpenTrace) {
     super(whole(opened.trace.header.duration_us));
     this.trace = opened.trace;
-    this.folded = signal<Folded>(foldedBelow(this.trace, this.trace.count > UNFOLDED ? 3 : Infinity));
+    this.folded = signal<Folded>(foldedAtFirst(this.trace));
     this.search = new Search(opened);
     this.rows = computed(() =>
       visibleRows(this.trace, this.folded.value, this.search.isFilter.value ? this.search.found.value : null),

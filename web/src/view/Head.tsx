@@ -1,6 +1,8 @@
 import type { ComponentChildren } from "preact";
+import { useMemo } from "preact/hooks";
 import { mode, setMode } from "../draw/theme.ts";
 import { isHelpOpen, isLocalTime } from "../state/app.ts";
+import { NO_POINT } from "../model/trace.ts";
 import type { TraceState } from "../state/trace-state.ts";
 import { oneLine } from "../text/clean.ts";
 import { instant } from "../text/time.ts";
@@ -9,10 +11,11 @@ import { count, duration } from "../text/units.ts";
 export function Head({ state }: { state: TraceState }) {
   const { trace } = state;
   const { header } = trace;
+  const name = useMemo(() => (trace.count > 0 ? oneLine(title(state)) : "Empty trace"), [state]);
   return (
     <header class="head">
       <div class="title">
-        <h1>{trace.count > 0 ? oneLine(title(state)) : "Empty trace"}</h1>
+        <h1>{name}</h1>
         <p class="sub">
           <span class="id" title="Id of the trace">
             {oneLine(header.base_id ?? "no id")}
@@ -42,12 +45,16 @@ export function Head({ state }: { state: TraceState }) {
   );
 }
 
-/** What the trace was about: its longest root. */
+/** What the trace was about: the root that, with all that it caused, took longest. */
 function title({ trace }: TraceState): string {
-  let longest = 0;
-  for (const root of trace.children(-1)) {
-    if (trace.finish(root) - trace.start(root) > trace.finish(longest) - trace.start(longest)) {
-      longest = root;
+  let [longest, most] = [0, -1];
+  for (const root of trace.children(NO_POINT)) {
+    let finish = 0;
+    for (let point = root; point < trace.derived.next[root]; point++) {
+      finish = Math.max(finish, trace.finish(point));
+    }
+    if (finish - trace.start(root) > most) {
+      [longest, most] = [root, finish - trace.start(root)];
     }
   }
   return `${trace.brief(longest) || trace.name(longest)} · ${trace.service(longest)}`;

@@ -28,9 +28,9 @@ export function Hosts({ state }: { state: TraceState }) {
     >
       {(top) =>
         trace.hosts.map((host, at) => (
-          <h3 key={host} class="band" style={{ top: `${lines.groups[at] * LINE - top}px`, height: `${LINE}px` }}>
+          <div key={host} class="band" style={{ top: `${lines.groups[at] * LINE - top}px`, height: `${LINE}px` }}>
             {oneLine(host)}
-          </h3>
+          </div>
         ))
       }
     </BoxView>

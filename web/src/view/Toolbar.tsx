@@ -6,7 +6,7 @@ import { COLORING_LABELS, VIEW_LABELS } from "./labels.ts";
 
 export function Toolbar({ state, isPanelOpen }: { state: TraceState; isPanelOpen: Signal<boolean> }) {
   return (
-    <div class="toolbar">
+    <section class="toolbar" aria-label="Views and search">
       <div class="tabs" role="tablist" aria-label="Views">
         {VIEWS.map((view) => (
           <button
@@ -37,7 +37,7 @@ export function Toolbar({ state, isPanelOpen }: { state: TraceState; isPanelOpen
       <button aria-pressed={isPanelOpen.value} onClick={() => (isPanelOpen.value = !isPanelOpen.value)}>
         Overview
       </button>
-    </div>
+    </section>
   );
 }
 

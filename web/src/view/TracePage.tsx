@@ -6,6 +6,7 @@ import { Flame } from "./flame/Flame.tsx";
 import { Head } from "./Head.tsx";
 import { Hosts } from "./Hosts.tsx";
 import { Lanes } from "./Lanes.tsx";
+import { Legend } from "./Legend.tsx";
 import { Panel } from "./Panel.tsx";
 import { Statistics } from "./Statistics.tsx";
 import { Toolbar } from "./Toolbar.tsx";
@@ -19,6 +20,7 @@ export function TracePage({ state }: { state: TraceState }) {
       <Head state={state} />
       <Lanes state={state} />
       <Toolbar state={state} isPanelOpen={isPanelOpen} />
+      <Legend state={state} />
       <Stage state={state} isPanelOpen={isPanelOpen} />
     </div>
   );

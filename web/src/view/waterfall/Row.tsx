@@ -35,12 +35,12 @@ export function Row({ state, point, top, left }: RowProps) {
       aria-level={depth + 1}
       aria-selected={isSelected}
       aria-expanded={hasChildren ? !isFolded : undefined}
-      aria-label={spoken(trace, point)}
       onClick={() => state.select(point)}
     >
       <div class="cell" style={{ width: `${left}px`, paddingLeft: `${Math.min(depth, MAX_INDENT) * INDENT + 4}px` }}>
         <span
           class={`fold${hasChildren ? "" : " leaf"}`}
+          aria-hidden="true"
           onClick={(event) => {
             event.stopPropagation();
             if (event.shiftKey) {
@@ -64,6 +64,7 @@ export function Row({ state, point, top, left }: RowProps) {
         <Marks trace={trace} point={point} />
         {isFolded && hasChildren && <span class="hidden-count">+{count(trace.derived.next[point] - point - 1)}</span>}
         <span class="place">{place(trace, point)}</span>
+        <span class="unseen">{length(trace, point)}</span>
       </div>
     </div>
   );
@@ -100,9 +101,7 @@ function place(trace: Trace, point: Point): string {
   return oneLine([isNewService && trace.service(point), isNewHost && `on ${trace.host(point)}`].filter(Boolean).join(" "));
 }
 
-function spoken(trace: Trace, point: Point): string {
-  const length = trace.is(point, "unfinished") ? "unfinished" : duration(trace.finish(point) - trace.start(point));
-  const failed = trace.is(point, "error") ? "failed" : "";
-  const detail = oneLine(trace.brief(point)).slice(0, MAX_DETAIL);
-  return [oneLine(trace.name(point)), detail, trace.service(point), length, failed].filter(Boolean).join(", ");
+/** Bars are only for those who see them. */
+function length(trace: Trace, point: Point): string {
+  return trace.is(point, "unfinished") ? "" : duration(trace.finish(point) - trace.start(point));
 }

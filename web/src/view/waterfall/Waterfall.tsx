@@ -36,6 +36,7 @@ export function Waterfall({ state }: { state: TraceState }) {
   const inView = rows.subarray(first, Math.min(rows.length, first + Math.ceil(height / ROW) + 1));
   const left = Math.round(width * treeWidth.value);
 
+  const selected = state.selected.value;
   useReveal(state, scroller, rows, scale, height);
   return (
     <div class="waterfall">
@@ -48,17 +49,21 @@ export function Waterfall({ state }: { state: TraceState }) {
       <div
         class="scroller"
         ref={scroller}
-        tabIndex={0}
-        role="tree"
-        aria-label="Points"
-        aria-activedescendant={state.selected.value === NO_POINT ? undefined : `row-${state.selected.value}`}
         onScroll={({ currentTarget }) => (scrolled.value = currentTarget.scrollTop)}
       >
-        <div style={{ height: `${spacer}px` }} role="presentation">
-          <div class="rows" style={{ height: `${Math.min(height, spacer)}px` }} role="presentation">
-            {Array.from(inView, (point, at) => (
-              <Row key={point} state={state} point={point} top={(first + at) * ROW - top} left={left} />
-            ))}
+        <div style={{ height: `${spacer}px` }}>
+          <div class="rows" style={{ height: `${Math.min(height, spacer)}px` }}>
+            <div
+              class="tree"
+              role="tree"
+              tabIndex={0}
+              aria-label="Points"
+              aria-activedescendant={inView.includes(selected) ? `row-${selected}` : undefined}
+            >
+              {Array.from(inView, (point, at) => (
+                <Row key={point} state={state} point={point} top={(first + at) * ROW - top} left={left} />
+              ))}
+            </div>
             <Bars state={state} points={inView} top={first * ROW - top} left={left} width={width - left} height={Math.min(height, spacer)} />
             <Splitter width={width} part={treeWidth} />
           </div>
