@@ -1,8 +1,8 @@
 # Debian's RabbitMQ: one node with a virtual host for each use, and TLS; and the existing Python
 # library with oslo.messaging at the other end.
 
-# Each has a queue `profiler.info` of its own.
-vhosts="suite outage library free ceilometer bench"
+# Each has queues of its own: `profiler.info`, and those of services under test.
+vhosts="suite outage library free ceilometer bench rpc shop"
 
 install() {
     need rabbitmq-server rabbitmq-server

@@ -17,6 +17,9 @@ pub enum Detail {
     Request(String),
     /// An SQL statement; its first word where statements are not recorded.
     Statement(String),
+    /// A message or a call over a message bus, or a command of another back end: the method and whose
+    /// it is, the command and its keys.
+    Command(String),
     /// The qualified name of a function.
     Function(String),
     /// Why records were dropped, and how many.
@@ -30,13 +33,15 @@ impl Detail {
     pub(crate) fn of(start: &str, stop: &str) -> Option<Self> {
         let start = info(start);
         let (mut request, mut requests, mut db, mut function) = (None, None, None, None);
-        let mut dropped = None;
+        let (mut rpc, mut redis, mut dropped) = (None, None, None);
         for (key, value) in members(start) {
             match key {
                 "request" => request = Some(value),
                 "requests" => requests = Some(value),
                 "db" => db = Some(value),
                 "function" => function = Some(value),
+                "rpc" => rpc = Some(value),
+                "redis" => redis = Some(value),
                 "dropped" => dropped = Some(value),
                 _ => {}
             }
@@ -47,6 +52,8 @@ impl Detail {
             .or_else(|| requests.and_then(|made| request_line(made, || status("requests"))))
             .map(Self::Request)
             .or_else(|| statement(db?).map(Self::Statement))
+            .or_else(|| call(rpc?).map(Self::Command))
+            .or_else(|| command(redis?).map(Self::Command))
             .or_else(|| Some(Self::Function(one_line(&text(function?, "name")?))))
             .or_else(|| other(dropped?).map(Self::Dropped))
             .or_else(|| other(start).map(Self::Other))
@@ -58,6 +65,7 @@ impl Detail {
         match self {
             Self::Request(text)
             | Self::Statement(text)
+            | Self::Command(text)
             | Self::Function(text)
             | Self::Dropped(text)
             | Self::Other(text) => text,
@@ -130,6 +138,23 @@ fn request_line<'a>(
 fn statement(db: &str) -> Option<String> {
     let text = text(db, "statement").or_else(|| text(db, "operation"))?;
     Some(one_line(&text))
+}
+
+/// `stock.host-1 count`, or an exchange and a routing key.
+fn call(rpc: &str) -> Option<String> {
+    let to = text(rpc, "topic").or_else(|| text(rpc, "exchange"));
+    let server = text(rpc, "server").map(|server| format!(".{server}"));
+    let method = text(rpc, "method").or_else(|| text(rpc, "routing_key"))?;
+    let to = to.map(|to| format!("{to}{} ", server.unwrap_or_default()));
+    Some(one_line(&format!("{}{method}", to.unwrap_or_default())))
+}
+
+/// `SET greeting`.
+fn command(redis: &str) -> Option<String> {
+    let keys = member(redis, "keys").and_then(|keys| serde_json::from_str(keys).ok());
+    let keys: Vec<String> = keys.unwrap_or_default();
+    let line = format!("{} {}", text(redis, "command")?, keys.join(" "));
+    Some(one_line(line.trim_end()))
 }
 
 fn other(info: &str) -> Option<String> {
@@ -213,6 +238,18 @@ mod tests {
         assert_eq!(
             detail(r#"{"db": {"operation": "BEGIN"}}"#, ""),
             Some(Detail::Statement("BEGIN".into()))
+        );
+        assert_eq!(
+            detail(r#"{"rpc": {"method": "count", "topic": "stock", "server": "a"}}"#, ""),
+            Some(Detail::Command("stock.a count".into()))
+        );
+        assert_eq!(
+            detail(r#"{"rpc": {"exchange": "", "routing_key": "charges", "size": 7}}"#, ""),
+            Some(Detail::Command("charges".into()))
+        );
+        assert_eq!(
+            detail(r#"{"redis": {"command": "MGET", "keys": ["a", "b"]}}"#, ""),
+            Some(Detail::Command("MGET a b".into()))
         );
         assert_eq!(
             detail(r#"{"function": {"name": "a.B.c", "args": "()"}}"#, "[]"),

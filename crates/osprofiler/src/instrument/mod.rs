@@ -4,13 +4,26 @@
 //! |---|---|---|
 //! | `tower` | `tower` | layers for servers and clients: axum, hyper, tonic |
 //! | `reqwest` | `reqwest` | sending a traced request |
+//! | `diesel` | `diesel` | SQL statements: all its databases |
+//! | `lapin` | `lapin` | messages over AMQP, and the RPC of oslo.messaging |
+//! | `redis` | `redis-client` | Redis commands |
+//! | `rusqlite` | `rusqlite` | SQL statements: SQLite |
 //! | `sqlx` | `sqlx` | SQL statements: pools, connections, transactions |
 
+#[cfg(feature = "diesel")]
+pub mod diesel;
 #[cfg(feature = "http")]
 mod http_info;
+#[cfg(feature = "lapin")]
+pub mod lapin;
+#[cfg(feature = "redis-client")]
+pub mod redis;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
+#[cfg(feature = "rusqlite")]
+pub mod rusqlite;
 #[cfg(feature = "_sql")]
+#[allow(dead_code, reason = "each library uses some of it")]
 pub mod sql;
 #[cfg(feature = "sqlx")]
 pub mod sqlx;

@@ -114,7 +114,7 @@ impl Extractor for Vec<(String, String)> {
 }
 
 /// The item, if it is the only one: of two headers of one name neither is to be trusted.
-pub(super) fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
+pub(crate) fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
     let item = items.next()?;
     items.next().is_none().then_some(item)
 }

@@ -41,8 +41,8 @@ pub mod rpc;
 use osprofiler_wire::SignedContext;
 pub use osprofiler_wire::sign::{TRACE_HMAC_HEADER, TRACE_INFO_HEADER};
 
-#[cfg(feature = "http")]
-use self::carriers::only;
+#[cfg(any(feature = "http", feature = "lapin"))]
+pub(crate) use self::carriers::only;
 pub use self::carriers::{Extractor, Injector, Pairs};
 pub use self::keys::KeyRing;
 pub use self::link::{Format, Link};

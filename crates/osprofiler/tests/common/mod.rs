@@ -8,21 +8,26 @@ use std::sync::Mutex;
 
 use osprofiler::instrument::Kind;
 use osprofiler::profiler::Fork;
-use osprofiler::{Profiler, TraceExt};
+use osprofiler::{Profiler, Record, TraceExt};
 use osprofiler_testkit::{Capture, tree_with_infos};
 
 /// The notifier and the switches are the process's: one test at a time.
 static TURN: Mutex<()> = Mutex::new(());
 
 /// Runs a test on a runtime with two workers; gives what it recorded of a request that it traced.
-pub(crate) fn recorded<F: Future<Output = ()>>(sql: bool, test: impl FnOnce() -> F) -> String {
+pub(crate) fn captured<F: Future<Output = ()>>(sql: bool, test: impl FnOnce() -> F) -> Vec<Record> {
     let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     Kind::Sql.switch(sql);
     let capture = Capture::start();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(traced("request", test()));
-    tree_with_infos(&capture.records())
+    capture.take()
+}
+
+/// [`captured`], as a tree with infos.
+pub(crate) fn recorded<F: Future<Output = ()>>(sql: bool, test: impl FnOnce() -> F) -> String {
+    tree_with_infos(&captured(sql, test))
 }
 
 /// A future as the point of a trace of its own.

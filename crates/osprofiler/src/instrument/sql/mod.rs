@@ -12,6 +12,7 @@ use osprofiler_wire::Info;
 
 pub(super) use self::secrets::says_secret;
 use super::Kind;
+use crate::local::{ids::PointId, scope::ClosedBy, slot};
 use crate::outcome::{self, bounded};
 
 /// What stands for a value that is not to be seen.
@@ -22,18 +23,19 @@ const MASK: &str = "***";
 /// ```
 /// use osprofiler::instrument::sql::SqlOptions;
 ///
-/// let options = SqlOptions::default().named("neutron.db").with_rows();
+/// let options = SqlOptions::default().named("neutron.db").with_params().with_rows();
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SqlOptions {
     name: Cow<'static, str>,
+    params: bool,
     rows: bool,
 }
 
 impl Default for SqlOptions {
-    /// Points named `db`, without the number of rows.
+    /// Points named `db`, without parameters or the number of rows.
     fn default() -> Self {
-        Self { name: Cow::Borrowed("db"), rows: false }
+        Self { name: Cow::Borrowed("db"), params: false, rows: false }
     }
 }
 
@@ -42,6 +44,14 @@ impl SqlOptions {
     #[must_use]
     pub fn named(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.name = name.into();
+        self
+    }
+
+    /// Records the parameters of a statement beside it, if the library that sends it shows them:
+    /// diesel does. They are users' data; those of a statement that says secret are masked.
+    #[must_use]
+    pub fn with_params(mut self) -> Self {
+        self.params = true;
         self
     }
 
@@ -62,6 +72,34 @@ impl SqlOptions {
         let db = || Info::new().with("operation", operation);
         is_wanted().then(|| (self.name.clone(), Info::new().with_info("db", db())))
     }
+
+    /// [`call`](Self::call), as a point that is open on this thread.
+    pub(super) fn open_call(&self, operation: &str) -> Option<OpenStatement> {
+        let (name, info) = self.call(operation)?;
+        OpenStatement::begin(name, info, Ending { rows: false, shows_message: false })
+    }
+}
+
+/// A statement whose point is open on this thread.
+#[derive(Debug)]
+pub(super) struct OpenStatement {
+    point: PointId,
+    ending: Ending,
+}
+
+impl OpenStatement {
+    fn begin(name: Cow<'static, str>, info: Info, ending: Ending) -> Option<Self> {
+        let point = slot::with(|scope| scope.start(name, info, ClosedBy::Handle))?;
+        Some(Self { point, ending })
+    }
+
+    pub(super) fn done(self) {
+        slot::with(|scope| scope.close(self.point, Info::new()));
+    }
+
+    pub(super) fn failed<E: Display + ?Sized>(self, error: &E) {
+        slot::with(|scope| scope.close(self.point, self.ending.failed(error)));
+    }
 }
 
 fn is_wanted() -> bool {
@@ -72,16 +110,35 @@ fn is_wanted() -> bool {
 pub(super) struct Statement<'a> {
     options: &'a SqlOptions,
     sql: &'a str,
-    params: Option<Info>,
+    params: Option<Params>,
+}
+
+enum Params {
+    Named(Info),
+    Listed(String),
 }
 
 impl Statement<'_> {
     /// Adds parameters that go with a name; those whose names say secret are masked.
     pub(super) fn named_params(mut self, params: &Info) -> Self {
         if Kind::Sql.is_on() && !params.is_empty() {
-            self.params = Some(secrets::masked(params, says_secret(self.sql)));
+            self.params = Some(Params::Named(secrets::masked(params, says_secret(self.sql))));
         }
         self
+    }
+
+    /// Adds parameters as the library shows them, without names, if they are asked for.
+    pub(super) fn params(mut self, params: impl FnOnce() -> String) -> Self {
+        if self.options.params && Kind::Sql.is_on() {
+            let shown = if says_secret(self.sql) { MASK.to_owned() } else { params() };
+            self.params = Some(Params::Listed(bounded(format_args!("{shown}"))));
+        }
+        self
+    }
+
+    /// Begins its point on this thread.
+    pub(super) fn open(self) -> Option<OpenStatement> {
+        OpenStatement::begin(self.point(), self.info(), self.ending())
     }
 
     /// Name of its point.
@@ -101,7 +158,8 @@ impl Statement<'_> {
         let text = secrets::redacted(self.sql);
         let db = Info::new().with("statement", &bounded(format_args!("{text}")));
         match &self.params {
-            Some(params) => db.with_info("params", params.clone()),
+            Some(Params::Named(params)) => db.with_info("params", params.clone()),
+            Some(Params::Listed(params)) => db.with("params", params),
             None => db,
         }
     }
@@ -114,7 +172,7 @@ impl Statement<'_> {
 }
 
 /// Makes the stop info of a statement.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Ending {
     rows: bool,
     /// Whether values may be seen that an error quotes.
