@@ -21,7 +21,7 @@ use crate::{Detail, Point, Report};
 pub const VERSION: u32 = 1;
 
 /// Characters of a detail or an error that are kept in the columns; the records have them all.
-const MAX_TEXT: usize = 4000;
+const MAX_TEXT: usize = 1 << 16;
 
 const MAGIC: &[u8; 8] = b"OSPCOLS1";
 
