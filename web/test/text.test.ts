@@ -49,6 +49,14 @@ test("deep JSON and text that is no JSON are survived", () => {
   expect(jsonLines("")).toEqual([]);
 });
 
+test("strings of ten million characters are survived", () => {
+  const long = "x\\\\".repeat(3_000_000);
+  const json = `{"big": "${long}", "after": 1}`;
+  expect(jsonLines(json).map(({ key }) => key)).toEqual(["", "big", "after"]);
+  expect(memberText(json, "after")).toBe("1");
+  expect(memberText(json, "big").length).toBe(long.length + 2);
+});
+
 test("a member is found at the top, as it is written", () => {
   const record = '{"x": {"info": 1}, "y": "info", "info" : {"a": [1, {"b": "}"}]}, "z": 2}';
   expect(memberText(record, "info")).toBe('{"a": [1, {"b": "}"}]}');

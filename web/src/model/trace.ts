@@ -8,8 +8,8 @@ export type Point = number;
 
 export const NO_POINT: Point = -1;
 
-export const KIND = { none: 0, request: 1, statement: 2, function: 3, dropped: 4, other: 5 } as const;
-export const KIND_NAMES = ["no detail", "request", "SQL", "function", "dropped records", "other"];
+export const KIND = { none: 0, request: 1, statement: 2, function: 3, dropped: 4, other: 5, command: 6 } as const;
+export const KIND_NAMES = ["no detail", "request", "SQL", "function", "dropped records", "other", "command"];
 
 /** One trace. Nothing in it ever changes; what is shown of it is state elsewhere. */
 export class Trace {

@@ -11,7 +11,51 @@ export interface JsonLine {
   below: number;
 }
 
-const TOKEN = /\s*(?:([{}[\],:])|"((?:[^"\\]|\\.)*)"|([^\s{}[\],:"]+))/gsy;
+/** A piece of a JSON text. Strings may have millions of characters, which is too much for a regular expression. */
+interface Token {
+  type: "mark" | "string" | "word";
+  from: number;
+  /** Behind it. */
+  to: number;
+}
+
+const MARKS = "{}[],:";
+
+function* tokens(text: string, from = 0): Generator<Token> {
+  for (let at = from; at < text.length; ) {
+    const character = text[at];
+    if (" \t\n\r".includes(character)) {
+      at++;
+      continue;
+    }
+    const type = character === '"' ? "string" : MARKS.includes(character) ? "mark" : "word";
+    const to = type === "string" ? stringEnd(text, at) : type === "mark" ? at + 1 : wordEnd(text, at);
+    yield { type, from: at, to };
+    at = to;
+  }
+}
+
+/** Behind the quote that ends the string; the end of the text if none does. */
+function stringEnd(text: string, from: number): number {
+  for (let quote = text.indexOf('"', from + 1); quote >= 0; quote = text.indexOf('"', quote + 1)) {
+    let slashes = 0;
+    while (text[quote - 1 - slashes] === "\\") {
+      slashes++;
+    }
+    if (slashes % 2 === 0) {
+      return quote + 1;
+    }
+  }
+  return text.length;
+}
+
+function wordEnd(text: string, from: number): number {
+  let at = from + 1;
+  while (at < text.length && !/[\s{}[\],:"]/.test(text[at])) {
+    at++;
+  }
+  return at;
+}
 
 /** Values deeper than this are given as they are written. */
 const MAX_DEPTH = 64;
@@ -27,18 +71,18 @@ export function jsonLines(text: string): JsonLine[] {
     key = null;
     lines.push({ depth: open.length, key: name, value, type, below: 0 });
   };
-  TOKEN.lastIndex = 0;
-  for (let match = TOKEN.exec(text); match; match = TOKEN.exec(text)) {
-    const [, mark, string, word] = match;
+  for (const { type, from, to } of tokens(text)) {
+    const mark = type === "mark" ? text[from] : "";
+    const inside = type === "string" ? text.slice(from + 1, to - 1) : text.slice(from, to);
     const holder = open[open.length - 1];
-    if (string !== undefined) {
+    if (type === "string") {
       if (holder && !holder.isArray && key === null) {
-        key = unescaped(string);
+        key = unescaped(inside);
       } else {
-        add(unescaped(string), "string");
+        add(unescaped(inside), "string");
       }
-    } else if (word !== undefined) {
-      add(word, /^-?\d/.test(word) ? "number" : "word");
+    } else if (type === "word") {
+      add(inside, /^-?\d/.test(inside) ? "number" : "word");
     } else if (mark === "{" || mark === "[") {
       if (open.length >= MAX_DEPTH) {
         add("…", "word");
@@ -68,41 +112,39 @@ function unescaped(inside: string): string {
 
 /** The text of a member of an object in JSON; an empty one if there is none. */
 export function memberText(text: string, wanted: string): string {
-  const marks = /"(?:[^"\\]|\\.)*"|[{}[\]]/gs;
+  const name = JSON.stringify(wanted);
   let depth = 0;
-  for (let match = marks.exec(text); match; match = marks.exec(text)) {
-    const [mark] = match;
+  let isKey = true;
+  for (const { type, from, to } of tokens(text)) {
+    const mark = type === "mark" ? text[from] : "";
     if (mark === "{" || mark === "[") {
       depth++;
+      isKey = mark === "{";
     } else if (mark === "}" || mark === "]") {
       depth--;
-    } else if (depth === 1 && mark === JSON.stringify(wanted)) {
-      const colon = /\s*:\s*/y;
-      colon.lastIndex = marks.lastIndex;
-      if (colon.test(text)) {
-        return text.slice(colon.lastIndex, valueEnd(text, colon.lastIndex));
-      }
+    } else if (mark === "," || mark === ":") {
+      isKey = mark === ",";
+    } else if (depth === 1 && isKey && text.slice(from, Math.min(to, from + name.length + 1)) === name) {
+      return valueAfter(text, to);
     }
   }
   return "";
 }
 
-function valueEnd(text: string, from: number): number {
-  const marks = /"(?:[^"\\]|\\.)*"|[{}[\],]/gs;
-  marks.lastIndex = from;
+/** The value behind a key. */
+function valueAfter(text: string, key: number): string {
   let depth = 0;
-  for (let match = marks.exec(text); match; match = marks.exec(text)) {
-    const [mark] = match;
-    if (mark === "{" || mark === "[") {
-      depth++;
-    } else if (mark === "}" || mark === "]") {
-      depth--;
-      if (depth <= 0) {
-        return depth < 0 ? match.index : marks.lastIndex;
-      }
-    } else if (depth === 0) {
-      return mark === "," ? match.index : marks.lastIndex;
+  let begin = -1;
+  for (const { type, from, to } of tokens(text, key)) {
+    const mark = type === "mark" ? text[from] : "";
+    if (mark === ":" && begin < 0) {
+      continue;
+    }
+    begin = begin < 0 ? from : begin;
+    depth += mark === "{" || mark === "[" ? 1 : mark === "}" || mark === "]" ? -1 : 0;
+    if (depth <= 0) {
+      return text.slice(begin, to);
     }
   }
-  return text.length;
+  return begin < 0 ? "" : text.slice(begin);
 }

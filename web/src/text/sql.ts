@@ -4,8 +4,8 @@
 const CLAUSE =
   /^(select|from|where|group by|order by|having|limit|offset|union(?: all)?|insert into|values|update|set|delete from|returning|on duplicate key update|for update|(?:(?:left|right|full)(?: outer)?|inner|cross|natural)? ?join)\b/i;
 const CONDITION = /^(and|or|on)\b/i;
-/** Longer statements are not worth the time. */
-const MAX = 100_000;
+/** Longer statements stay as they are. */
+export const MAX_SQL = 50_000;
 const TOKEN = /\s*(?:'(?:[^'\\]|''|\\.)*'|"(?:[^"]|"")*"|`[^`]*`|[(),]|[^\s'"`(),]+)/gs;
 
 export interface SqlPart {
@@ -15,9 +15,6 @@ export interface SqlPart {
 
 /** The statement with a line for each clause, and the keywords marked. */
 export function formatSql(statement: string): SqlPart[] {
-  if (statement.length > MAX) {
-    return [{ text: statement, isKeyword: false }];
-  }
   const spaced = statement.match(TOKEN) ?? [];
   const tokens = spaced.map((token) => token.trimStart());
   const spaceBefore = (at: number) => (at > 0 && spaced[at] !== tokens[at] ? " " : "");

@@ -199,6 +199,7 @@ fn kind_of(detail: &Detail) -> u64 {
         Detail::Function(_) => 3,
         Detail::Dropped(_) => 4,
         Detail::Other(_) => 5,
+        Detail::Command(_) => 6,
     }
 }
 
