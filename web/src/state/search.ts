@@ -16,8 +16,17 @@ export class Search {
   readonly error = signal("");
   readonly count = computed(() => this.found.value?.reduce((sum, one) => sum + one, 0) ?? 0);
 
+  private running: Promise<void> = Promise.resolve();
+
   constructor(private readonly opened: OpenTrace) {
-    effect(() => void this.run(this.text.value));
+    effect(() => {
+      this.running = this.run(this.text.value);
+    });
+  }
+
+  /** Waits until what is looked for has been found. */
+  settled(): Promise<void> {
+    return this.running;
   }
 
   private async run(text: string): Promise<void> {

@@ -47,7 +47,7 @@ export function Help() {
           <dl>
             {[
               ["Drag", "move in time"],
-              ["Wheel", "scroll; over the time axis, the overview and the flame graph, zoom"],
+              ["Wheel", "scroll; over the time axis, the lanes, and boxes that fit, zoom"],
               ["Ctrl Wheel, pinch", "zoom"],
               ["Shift Wheel", "move in time"],
               ["Shift Drag", "measure between two instants"],

@@ -56,7 +56,7 @@ function SearchBox({ state }: { state: TraceState }) {
     if (event.key === "Enter") {
       clearTimeout(timer);
       search.text.value = input.value;
-      goToMatch(state, event.shiftKey ? -1 : 1);
+      void search.settled().then(() => goToMatch(state, event.shiftKey ? -1 : 1));
     } else if (event.key === "Escape") {
       clearTimeout(timer);
       search.text.value = "";

@@ -57,7 +57,8 @@ export function BoxView({ label, timeline, source, look, tip, onClick, onDoubleC
     },
     [onDoubleClick, boxAt],
   );
-  useTimeGestures(surface, timeline, { wheelZooms: false, onClick: click, onDoubleClick: doubleClick });
+  // The wheel scrolls only where there is something to scroll.
+  useTimeGestures(surface, timeline, { wheelZooms: full <= height, onClick: click, onDoubleClick: doubleClick });
 
   const range = timeline.range.value;
   const top = scrolled.value;
