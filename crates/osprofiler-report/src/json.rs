@@ -46,6 +46,7 @@ impl Report {
                 text.push_str(",\n");
             }
             push_node(&mut text, row.point);
+            text.push_str(r#","children":["#);
             open = row.depth + 1;
             if text.len() >= CHUNK {
                 out.write_all(text.as_bytes())?;
@@ -110,11 +111,34 @@ impl Report {
     }
 }
 
+impl Point<'_> {
+    /// The point as a node of the report, `docs/report.md`, without the `children`.
+    ///
+    /// ```
+    /// use osprofiler_report::Report;
+    ///
+    /// let records = [r#"{"name": "db-start", "base_id": "b", "trace_id": "t", "parent_id": "b",
+    ///     "timestamp": "2016-04-18T17:42:10.774321"}"#];
+    /// let report: Report = records.into_iter().collect();
+    /// let json = report.roots().next().unwrap().to_json();
+    /// let json: serde_json::Value = serde_json::from_str(&json)?;
+    /// assert_eq!((&json["trace_id"], &json["children"]), (&"t".into(), &().into()));
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    #[must_use]
+    pub fn to_json(self) -> String {
+        let mut text = String::new();
+        push_node(&mut text, self);
+        text.push('}');
+        text
+    }
+}
+
 fn close(text: &mut String, nodes: usize) {
     text.extend(std::iter::repeat_n("]}", nodes));
 }
 
-/// A node up to where its children come.
+/// A node, but for its children and its end.
 fn push_node(text: &mut String, point: Point<'_>) {
     text.push_str(r#"{"info":{"name":"#);
     push_str(text, point.name());
@@ -173,7 +197,6 @@ fn push_node(text: &mut String, point: Point<'_>) {
             push(text, format_args!(r#","{key}":true"#));
         }
     }
-    text.push_str(r#","children":["#);
 }
 
 fn push_payload(text: &mut String, name: &str, phase: Phase, json: &str) {
@@ -205,6 +228,13 @@ fn push_stats(text: &mut String, stats: &NameStats<'_>) {
 
 fn push_id(text: &mut String, id: &Id) {
     id.with_text(|id| push_str(text, id));
+}
+
+/// A text as a JSON string, quotes included.
+pub(crate) fn json_string(value: &str) -> String {
+    let mut text = String::with_capacity(value.len() + 2);
+    push_str(&mut text, value);
+    text
 }
 
 fn push_str(text: &mut String, value: &str) {

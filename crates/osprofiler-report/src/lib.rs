@@ -13,6 +13,7 @@
 //! | [`html`] | one page that needs no network |
 //! | [`columns`] | what that page reads, `docs/columns.md` |
 //! | [`dot`] | for Graphviz |
+//! | [`export`] | all of these, and the formats of other tools |
 //! | [`source`] | the records in a file |
 //!
 //! A trace may have a million points, and be as deep: nothing here recurses, and nothing of a
@@ -49,6 +50,7 @@ pub mod clean;
 pub mod columns;
 mod detail;
 pub mod dot;
+pub mod export;
 pub mod html;
 mod json;
 mod report;

@@ -273,6 +273,14 @@ impl Report {
         (0..len).map(|index| self.at(index))
     }
 
+    /// The texts of the records that the points are made of, in the order of storage.
+    pub(crate) fn record_texts(&self) -> impl Iterator<Item = &str> {
+        let seen = self.nodes.iter().flat_map(|node| [node.start, node.stop]);
+        let mut places: Vec<Range<usize>> = seen.flatten().map(Seen::text).collect();
+        places.sort_unstable_by_key(|place| place.start);
+        places.into_iter().map(|place| &self.texts[place])
+    }
+
     /// The points at the top of the tree.
     pub fn roots(&self) -> impl ExactSizeIterator<Item = Point<'_>> {
         self.children.roots().iter().map(|&index| self.at(index))
@@ -551,7 +559,7 @@ impl<'a> Point<'a> {
     }
 
     /// Project and service on one line of harmless text.
-    fn project_and_service(self) -> Option<String> {
+    pub(crate) fn project_and_service(self) -> Option<String> {
         let parts: Vec<&str> = [self.project(), self.service()].into_iter().flatten().collect();
         (!parts.is_empty()).then(|| one_line(&parts.join("/")))
     }
