@@ -1,13 +1,16 @@
 //! What the command line takes.
 
 use std::error::Error as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
+use osprofiler_collector::{Settings, Token};
 use osprofiler_drivers::ConnectionString;
+use osprofiler_report::export::Format;
 use osprofiler_wire::{HmacKey, Id, Timestamp};
 
 /// Traces one request through every service it crosses, and shows what made it slow
@@ -41,6 +44,8 @@ pub(crate) enum Command {
     Headers(HeadersArgs),
     /// Send a signed request, wait for its trace to settle, and show it
     Request(RequestArgs),
+    /// Show traces in a browser: list them, open them, watch them grow
+    Ui(UiArgs),
     /// Trace one request through three services on this machine, and show it
     Demo(DemoArgs),
     #[command(hide = true)]
@@ -99,17 +104,21 @@ pub(crate) struct ShowArgs {
 /// How a trace is shown, and where.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct FormatArgs {
+    /// As this: text, json, records, html, dot, svg, folded (for flame graphs), speedscope, perfetto
+    #[arg(long, value_name = "FORMAT", group = "as")]
+    format: Option<Format>,
+
     /// The report as JSON
-    #[arg(long, group = "format")]
-    pub(crate) json: bool,
+    #[arg(long, group = "as")]
+    json: bool,
 
     /// A page that needs nothing but a browser
-    #[arg(long, group = "format")]
-    pub(crate) html: bool,
+    #[arg(long, group = "as")]
+    html: bool,
 
     /// The tree as a graph in DOT
-    #[arg(long, group = "format")]
-    pub(crate) dot: bool,
+    #[arg(long, group = "as")]
+    dot: bool,
 
     /// Draw the graph into a file with Graphviz; its suffix says the format, `.pdf` if it has none
     #[arg(long, value_name = "FILE")]
@@ -259,6 +268,25 @@ pub(crate) struct RequestArgs {
 }
 
 #[derive(Debug, ClapArgs)]
+pub(crate) struct UiArgs {
+    /// Where to listen. Elsewhere than on loopback, whoever comes has to show a token
+    #[arg(long, value_name = "ADDRESS", default_value_t = Settings::LOOPBACK)]
+    pub(crate) listen: SocketAddr,
+
+    /// The token; a new one if not given and needed. Rather given in the environment, where no other user
+    /// of the machine sees it
+    #[arg(long, value_name = "TOKEN", env = "OSPROFILER_UI_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<Token>,
+
+    /// Open it in the browser of the desktop
+    #[arg(long)]
+    pub(crate) open: bool,
+
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+#[derive(Debug, ClapArgs)]
 pub(crate) struct DemoArgs {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
@@ -331,7 +359,7 @@ fn called_command(given: impl Iterator<Item = String>) -> String {
 fn secret_argument(error: &clap::Error) -> Option<&str> {
     match (error.kind(), error.get(ContextKind::InvalidArg)) {
         (ErrorKind::ValueValidation, Some(ContextValue::String(argument)))
-            if argument.contains("URL") || argument.contains("KEY") =>
+            if ["URL", "KEY", "TOKEN"].iter().any(|secret| argument.contains(secret)) =>
         {
             Some(argument)
         }
@@ -350,6 +378,15 @@ struct Given(Option<ConnectionString>);
 
 fn connection_string(text: &str) -> Result<Given, osprofiler_drivers::Error> {
     if text.trim().is_empty() { Ok(Given(None)) } else { text.parse().map(|url| Given(Some(url))) }
+}
+
+impl FormatArgs {
+    /// The format that was asked for, if any.
+    pub(crate) fn given(&self) -> Option<Format> {
+        let flags = [(self.json, Format::Json), (self.html, Format::Html), (self.dot, Format::Dot)];
+        let flag = flags.into_iter().find_map(|(is_set, format)| is_set.then_some(format));
+        self.format.or(flag)
+    }
 }
 
 impl StoreArgs {

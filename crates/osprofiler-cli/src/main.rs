@@ -42,6 +42,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Trace { command: TraceCommand::Delete(args) } => commands::delete(&args),
         Command::Headers(args) => commands::headers(&args),
         Command::Request(args) => commands::request(&args),
+        Command::Ui(args) => commands::ui(&args),
         Command::Demo(args) => demo::run(&args),
         Command::DemoService(args) => demo::serve(&args),
     }

@@ -26,7 +26,7 @@ impl StoreArgs {
         Ok(open_writer(&self.connection()?, &self.options())?)
     }
 
-    fn options(&self) -> Options {
+    pub(crate) fn options(&self) -> Options {
         let mut options = Options::default();
         options.transport_url.clone_from(&self.transport_url);
         options.idle_timeout = Some(self.idle_timeout);

@@ -6,6 +6,7 @@ mod import;
 mod list;
 mod request;
 mod show;
+mod ui;
 
 pub(crate) use delete::delete;
 pub(crate) use headers::headers;
@@ -13,3 +14,4 @@ pub(crate) use import::import;
 pub(crate) use list::list;
 pub(crate) use request::{Awaited, await_trace, request};
 pub(crate) use show::{show, write_report};
+pub(crate) use ui::ui;

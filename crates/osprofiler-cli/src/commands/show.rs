@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail};
 use osprofiler_drivers::{ListQuery, Reader};
 use osprofiler_report::dot::render_dot;
-use osprofiler_report::html::render_html;
+use osprofiler_report::export::Format;
 use osprofiler_report::text::{TextOptions, render_text};
 use osprofiler_report::{Report, ReportBuilder, source};
 use osprofiler_wire::Id;
@@ -37,21 +37,13 @@ pub(crate) fn show(args: &ShowArgs) -> anyhow::Result<()> {
 pub(crate) fn write_report(report: &Report, format: &FormatArgs) -> anyhow::Result<()> {
     if let Some(file) = &format.render_dot {
         draw(&render_dot(report), file)?;
-        if !format.dot && !format.json && !format.html && format.out.is_none() {
+        if format.given().is_none() && format.out.is_none() {
             return Ok(());
         }
     }
-    output::write(format.out.as_deref(), |out| {
-        if format.json {
-            let mut out = out;
-            report.write_json(&mut out)
-        } else if format.html {
-            out.write_all(render_html(report).as_bytes())
-        } else if format.dot {
-            out.write_all(render_dot(report).as_bytes())
-        } else {
-            out.write_all(render_text(report, &text_options(format)).as_bytes())
-        }
+    output::write(format.out.as_deref(), |out| match format.given().unwrap_or(Format::Text) {
+        Format::Text => out.write_all(render_text(report, &text_options(format)).as_bytes()),
+        other => other.write(report, out),
     })
 }
 
