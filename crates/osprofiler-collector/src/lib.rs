@@ -29,6 +29,7 @@ mod access;
 mod api;
 mod cache;
 mod error;
+mod page;
 mod server;
 mod store;
 mod token;

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::routing::get;
 use axum::{Router, middleware};
 use osprofiler_drivers::{ConnectionString, Options};
 use tokio::net::TcpListener;
@@ -13,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::access::{Access, guard};
 use crate::api::{self, Api};
+use crate::page::Page;
 use crate::store::Store;
 use crate::{StartError, Token};
 
@@ -92,7 +94,9 @@ impl Server {
         let (end, ending) = watch::channel(false);
         let mut told = ending.clone();
         let access = Arc::new(Access::new(self.address, self.token));
+        let page = Page::new();
         let app = Router::new()
+            .route("/", get(async move || page.answer()))
             .nest("/api/v1", api::router(Api::new(self.store, ending)))
             .layer(middleware::from_fn_with_state(access, guard));
         // Nothing ends before those who are told live are sent home.

@@ -130,6 +130,37 @@ async fn every_answer_tells_the_browser_to_be_strict() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_may_ask_its_own_server_and_nobody_else() {
+    let place = Place::new();
+    let server = place.serve().await;
+    let answer = server.get("").await;
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["content-type"]),
+        (200, &HeaderValue::from_static("text/html; charset=utf-8"))
+    );
+    let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(
+        policy.contains("connect-src 'self'") && policy.contains("script-src 'sha256-"),
+        "{policy}"
+    );
+    assert!(answer.text().await.unwrap().contains("<title>OSProfiler</title>"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_another_site_is_refused() {
+    let place = Place::new();
+    let server = place.serve().await;
+    let post = async |header: &'static str, value: &str| {
+        let request = Client::new().post(format!("{}api/v1/view", server.url)).body("{}");
+        request.header(header, value).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(post("origin", "http://evil.example").await, 403);
+    assert_eq!(post("sec-fetch-site", "cross-site").await, 403);
+    // Read, and found to be no trace.
+    assert_eq!(post("origin", server.url.trim_end_matches('/')).await, 400);
+}
+
 /// What is answered to a request as it stands; clients mend what they are given.
 async fn raw(server: &Running, request: &str) -> String {
     let address = server.url.trim_start_matches("http://").trim_end_matches('/');

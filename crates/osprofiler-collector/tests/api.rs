@@ -2,14 +2,39 @@
 
 mod common;
 
+use std::path::Path;
 use std::time::Duration;
 
-use common::{Place, point, records, serve};
+use common::{Place, Running, point, serve};
 use osprofiler_collector::{Server, Settings};
+use reqwest::StatusCode;
 use serde_json::Value;
 
 const TRACES: [&str; 5] =
     ["image-list", "server-create", "server-create-novalidhost", "token-issue", "volume-create"];
+
+impl Running {
+    async fn json(&self, path: &str) -> Value {
+        let response = self.get(path).await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        response.json().await.unwrap()
+    }
+
+    /// The kind and the message of an error.
+    async fn error(&self, path: &str, status: u16) -> (String, String) {
+        let response = self.get(path).await;
+        assert_eq!(response.status(), status, "{path}");
+        let error: Value = response.json().await.unwrap();
+        let text = |key: &str| error["error"][key].as_str().unwrap().to_owned();
+        (text("kind"), text("message"))
+    }
+}
+
+/// The records of a real trace.
+fn records(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/traces");
+    std::fs::read_to_string(folder.join(format!("{name}.records.jsonl"))).unwrap()
+}
 
 fn base_id(lines: &str) -> String {
     let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
@@ -264,6 +289,81 @@ async fn any_text_is_an_id() {
         let name = name.strip_prefix("attachment; filename=\"").unwrap().strip_suffix('"').unwrap();
         assert!(name.starts_with("trace-") && name.chars().all(plain), "{name}");
     }
+}
+
+/// The header of columns.
+fn header(columns: &[u8]) -> Value {
+    assert!(columns.starts_with(b"OSPCOLS1"));
+    let size = u32::from_le_bytes(columns[8..12].try_into().unwrap()) as usize;
+    serde_json::from_slice(&columns[12..12 + size]).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trace_comes_as_columns_in_whole_or_in_parts() {
+    let place = Place::new();
+    let lines = records("server-create");
+    place.write(&lines);
+    let server = place.serve().await;
+    let trace = format!("api/v1/traces/{}", base_id(&lines));
+    let report = server.json(&format!("{trace}?format=json")).await;
+    let columns = async |path: String| server.get(&path).await.bytes().await.unwrap();
+    let whole = columns(trace.clone()).await;
+    assert_eq!(header(&whole)["points"], report["info"]["points"]);
+    assert_eq!(header(&whole)["records_size"], 0);
+    let with_records = columns(format!("{trace}?format=columns&records=true")).await;
+    assert!(header(&with_records)["records_size"].as_u64() > Some(1000));
+    let few = columns(format!("{trace}?max_points=50")).await;
+    assert!(header(&few)["points"].as_u64() <= Some(50) && few.len() < whole.len());
+
+    let largest = report["children"].as_array().unwrap().iter().max_by_key(|root| count(root));
+    let root = largest.unwrap();
+    let below = format!("{trace}/points/{}/subtree", root["trace_id"].as_str().unwrap());
+    assert_eq!(header(&columns(below).await)["points"], count(root));
+    server.error(&format!("{trace}/points/nobody/subtree"), 404).await;
+}
+
+/// Number of points of a subtree.
+fn count(node: &Value) -> usize {
+    1 + node["children"].as_array().unwrap().iter().map(count).sum::<usize>()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_shown_and_not_stored() {
+    let place = Place::new();
+    let server = place.serve().await;
+    let post = async |query: &str, file: String| {
+        let url = format!("{}api/v1/view{query}", server.url);
+        reqwest::Client::new().post(url).body(file).send().await.unwrap()
+    };
+    let lines = records("token-issue");
+    let columns = post("", lines.clone()).await.bytes().await.unwrap();
+    assert_eq!(header(&columns)["base_id"], base_id(&lines));
+    assert!(header(&columns)["records_size"].as_u64() > Some(1000));
+    let report = post("?format=json", lines.clone()).await.text().await.unwrap();
+    // What was written is read again.
+    assert_eq!(post("?format=json", report.clone()).await.text().await.unwrap(), report);
+    let cut = post("", lines + "{\"trace_id\": 7}").await;
+    let incomplete = cut.headers()["osprofiler-incomplete"].to_str().unwrap();
+    assert!(
+        incomplete.starts_with("line 109: ") && incomplete.ends_with("; shown without it"),
+        "{incomplete}"
+    );
+    let refused = post("", "<html>".into()).await;
+    assert_eq!(refused.status(), 400);
+    let error: Value = refused.json().await.unwrap();
+    let said = error["error"]["message"].as_str().unwrap();
+    assert!(said.starts_with("found text that begins with `<html>`, expected"), "{said}");
+    assert_eq!(ids(&server.json("api/v1/traces").await), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_too_large_is_refused() {
+    let place = Place::new();
+    let server = place.serve().await;
+    let url = format!("{}api/v1/view", server.url);
+    let refused =
+        reqwest::Client::new().post(url).body(vec![b' '; (256 << 20) + 1]).send().await.unwrap();
+    assert_eq!(refused.status(), 413);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,13 +6,14 @@ mod list;
 mod points;
 mod records;
 mod trace;
+mod view;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::http::StatusCode;
-use axum::routing::get;
+use axum::routing::{get, post};
 use osprofiler_wire::Timestamp;
 use tokio::sync::{Semaphore, watch};
 
@@ -27,11 +28,18 @@ pub(crate) struct Api {
     ending: watch::Receiver<bool>,
     /// Those who may still be told live.
     watchers: Arc<Semaphore>,
+    /// Files that may still be sent.
+    files: Arc<Semaphore>,
 }
 
 impl Api {
     pub(crate) fn new(store: Arc<Store>, ending: watch::Receiver<bool>) -> Self {
-        Self { store, ending, watchers: Arc::new(Semaphore::new(events::MAX_WATCHERS)) }
+        Self {
+            store,
+            ending,
+            watchers: Arc::new(Semaphore::new(events::MAX_WATCHERS)),
+            files: Arc::new(Semaphore::new(view::MAX_FILES)),
+        }
     }
 }
 
@@ -44,6 +52,8 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/traces/{id}/events", get(events::of_trace))
         .route("/traces/{id}/records", get(records::records))
         .route("/traces/{id}/points/{point}", get(points::point))
+        .route("/traces/{id}/points/{point}/subtree", get(points::subtree))
+        .route("/view", post(view::view))
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .with_state(api)

@@ -1,14 +1,16 @@
-//! `GET /traces/ID/points/POINT`: one point, with its records.
+//! `GET /traces/ID/points/POINT`: one point, with its records; and what is below it.
 
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use osprofiler_report::{Point, Report};
 use osprofiler_wire::Id;
 
-use super::Api;
+use super::trace::{How, columns};
+use super::{Api, bad_query};
 use crate::error::ApiError;
 
 /// Points are looked for in the trace as it was read for the page that asks, for so long.
@@ -21,6 +23,16 @@ pub(super) async fn point(
     let loaded = api.store.trace(&Id::from(id), KNOWN).await?;
     let point = find(&loaded.report, &Id::from(point))?;
     Ok(([(header::CONTENT_TYPE, "application/json")], json(point)).into_response())
+}
+
+pub(super) async fn subtree(
+    State(api): State<Api>,
+    Path((id, point)): Path<(String, String)>,
+    how: Result<Query<How>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(how) = how.map_err(bad_query)?;
+    let loaded = api.store.trace(&Id::from(id), KNOWN).await?;
+    columns(loaded, Some(Id::from(point)), how).await
 }
 
 pub(super) fn find<'a>(report: &'a Report, id: &Id) -> Result<Point<'a>, ApiError> {

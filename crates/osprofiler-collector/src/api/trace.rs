@@ -1,5 +1,6 @@
 //! `GET /traces/ID`: one trace, in one of its formats.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,10 +9,13 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
+use osprofiler_report::Report;
+use osprofiler_report::columns::{ColumnsOptions, write_columns};
 use osprofiler_report::export::Format;
 use osprofiler_wire::Id;
 use serde::Deserialize;
 
+use super::points::find;
 use super::{Api, bad_query};
 use crate::cache::Loaded;
 use crate::error::ApiError;
@@ -19,10 +23,15 @@ use crate::error::ApiError;
 /// A trace that was read so long ago is read again when somebody asks for it.
 const FRESH: Duration = Duration::from_secs(1);
 
+/// What of a trace, and in which format.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct How {
     format: Option<String>,
+    /// Of columns: whether the records go along.
+    pub(super) records: Option<bool>,
+    /// Of columns: so many points, those of the upper levels first.
+    max_points: Option<usize>,
 }
 
 pub(super) async fn trace(
@@ -31,26 +40,67 @@ pub(super) async fn trace(
     how: Result<Query<How>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let Query(how) = how.map_err(bad_query)?;
-    let format = how.format.as_deref().unwrap_or("json").parse();
-    let format: Format = format.map_err(ApiError::bad_request)?;
     let loaded = api.store.trace(&Id::from(id), FRESH).await?;
-    exported(loaded, format).await
+    answer(loaded, how).await
 }
+
+/// A report, as it was asked for.
+pub(super) async fn answer(loaded: Arc<Loaded>, how: How) -> Result<Response, ApiError> {
+    match how.format.as_deref() {
+        None | Some("columns") => columns(loaded, None, how).await,
+        Some(format) => exported(loaded, format.parse().map_err(unknown_format)?).await,
+    }
+}
+
+fn unknown_format(error: String) -> ApiError {
+    ApiError::bad_request(format!("{error}, columns"))
+}
+
+/// A report, or what is below one of its points, as columns.
+pub(super) async fn columns(
+    loaded: Arc<Loaded>,
+    below: Option<Id>,
+    how: How,
+) -> Result<Response, ApiError> {
+    written(loaded, COLUMNS, move |report, out| {
+        let mut options = ColumnsOptions::default();
+        options.records = how.records.unwrap_or(false);
+        options.max_points = how.max_points.unwrap_or(usize::MAX);
+        options.below = below.map(|id| find(report, &id)).transpose()?;
+        write_columns(report, &options, out).map_err(cannot_write)
+    })
+    .await
+}
+
+const COLUMNS: [(HeaderName, HeaderValue); 1] =
+    [(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))];
 
 /// A report in a format, as a file to save.
 async fn exported(loaded: Arc<Loaded>, format: Format) -> Result<Response, ApiError> {
-    let incomplete = loaded.incomplete.clone();
-    let name = file_name(&loaded, format);
-    let written = tokio::task::spawn_blocking(move || {
-        let mut out = Vec::new();
-        format.write(&loaded.report, &mut out).map(|()| out)
-    });
-    let written = written.await.map_err(|_| ApiError::internal("the trace cannot be written"))?;
-    let out = written.map_err(|error| ApiError::internal(error.to_string()))?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(format.media_type())),
-        (header::CONTENT_DISPOSITION, name),
+        (header::CONTENT_DISPOSITION, file_name(&loaded, format)),
     ];
+    written(loaded, headers, move |report, out| format.write(report, out).map_err(cannot_write))
+        .await
+}
+
+fn cannot_write(error: io::Error) -> ApiError {
+    ApiError::internal(format!("the trace cannot be written: {error}"))
+}
+
+/// What is written of a report, on a thread that may take its time.
+async fn written<const N: usize>(
+    loaded: Arc<Loaded>,
+    headers: [(HeaderName, HeaderValue); N],
+    write: impl FnOnce(&Report, &mut Vec<u8>) -> Result<(), ApiError> + Send + 'static,
+) -> Result<Response, ApiError> {
+    let incomplete = loaded.incomplete.clone();
+    let written = tokio::task::spawn_blocking(move || {
+        let mut out = Vec::new();
+        write(&loaded.report, &mut out).map(|()| out)
+    });
+    let out = written.await.map_err(|_| ApiError::internal("the trace cannot be written"))??;
     let mut response = (headers, Body::from(out)).into_response();
     tell_incomplete(&mut response, incomplete.as_deref());
     Ok(response)
