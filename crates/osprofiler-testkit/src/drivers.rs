@@ -308,14 +308,15 @@ fn fresh_id() -> Id {
     Id::from_random((now << 48) ^ (u128::from(std::process::id()) << 16) ^ made)
 }
 
-/// An instant that no other case uses, later than all traces of the day, as `since` of a list.
+/// An instant that no other case uses, later than all traces of the day, as `since` of a list; and later
+/// than those of the run before, which are still there if the back end forgets nothing.
 fn fresh_instant() -> Timestamp {
     static TAKEN: AtomicU64 = AtomicU64::new(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
-    let taken = TAKEN.fetch_add(3_600_000_000, Ordering::Relaxed);
+    let taken = TAKEN.fetch_add(20_000_000, Ordering::Relaxed);
     let day = 86_400_000_000;
     Timestamp::from_micros(i64::try_from(now.as_micros()).expect("a clock of our era") + day)
-        .later(i64::try_from(taken).expect("a few hours"))
+        .later(i64::try_from(taken).expect("a few minutes"))
 }
 
 trait Later {
@@ -838,10 +839,9 @@ fn a_list_can_be_cut(store: &Store<'_>) {
 }
 
 fn a_list_can_be_of_traces_that_took_long(store: &Store<'_>) {
-    let at = fresh_instant();
     let ids = [fresh_id(), fresh_id(), fresh_id()];
     for (seconds, (base_id, micros)) in (0..).zip(ids.iter().zip([100, 5_000, 2_000_000])) {
-        store.write(&point(base_id, at.later(-seconds * 1_000_000), micros));
+        store.write(&point(base_id, NOON.later(-seconds * 1_000_000), micros));
     }
     for (least, expected) in
         [(0, &ids[..]), (100, &ids), (101, &ids[1..]), (5_001, &ids[2..]), (2_000_001, &[])]
@@ -852,7 +852,6 @@ fn a_list_can_be_of_traces_that_took_long(store: &Store<'_>) {
 }
 
 fn a_list_can_be_of_points_of_a_kind(store: &Store<'_>) {
-    let at = fresh_instant();
     // Names that no other trace has.
     let unique = |word: &str| format!("{word}-{}", fresh_id());
     let (nova, glance, api, db) =
@@ -868,7 +867,7 @@ fn a_list_can_be_of_points_of_a_kind(store: &Store<'_>) {
         &[(&nova, &nova, "wsgi"), (&glance, &api, db.as_str())],
     ])) {
         for (project, service, name) in kinds {
-            let mut records = point(base_id, at.later(-seconds * 1_000_000), 1);
+            let mut records = point(base_id, NOON.later(-seconds * 1_000_000), 1);
             for record in &mut records {
                 record.origin = origin(project, service);
                 record.name = (*name).to_owned().into();
