@@ -43,7 +43,7 @@ export function share(part: number, whole: number): string {
 }
 
 export function count(value: number): string {
-  return value.toLocaleString("en-US").replaceAll(",", "\u202f");
+  return String(value).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 }
 
 export function plural(value: number, one: string, many = `${one}s`): string {
