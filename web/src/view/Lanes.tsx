@@ -1,5 +1,4 @@
 import { useMemo, useRef } from "preact/hooks";
-import { theme } from "../draw/theme.ts";
 import { drawLanes } from "../draw/lanes.ts";
 import { criticalCells, lanes } from "../layout/lanes.ts";
 import { toPixel } from "../layout/range.ts";
@@ -51,8 +50,8 @@ function LaneChart({ state, size, shown }: { state: TraceState; size: Size; show
   const all = useMemo(() => lanes(trace, trace.serviceOf, count, cells).slice(0, shown), [trace, cells, shown]);
   const critical = useMemo(() => criticalCells(trace, path, trace.serviceOf, count, cells), [trace, path, cells]);
   const matches = useMemo(() => found && matchCells(state, found, cells), [state, found, cells]);
-  const canvas = useCanvas(size, (context) =>
-    drawLanes(context, { ...size, laneHeight: LANE, lanes: all, theme: theme.value, all: state.all, critical, matches }),
+  const canvas = useCanvas(size, (context, theme) =>
+    drawLanes(context, { ...size, laneHeight: LANE, lanes: all, theme, all: state.all, critical, matches }),
   );
   return <canvas ref={canvas} />;
 }

@@ -1,5 +1,6 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { RefObject } from "preact";
+import { type Theme, theme } from "../draw/theme.ts";
 
 /** For measurements: when something of a trace was drawn for the first time. */
 function markDrawn(): void {
@@ -31,8 +32,10 @@ export function useSize(ref: RefObject<HTMLElement | null>): Size {
 }
 
 /** A canvas that is painted whenever its component renders, at the pixels of the screen. */
-export function useCanvas({ width, height }: Size, draw: (context: CanvasRenderingContext2D) => void): RefObject<HTMLCanvasElement | null> {
+export function useCanvas({ width, height }: Size, draw: (context: CanvasRenderingContext2D, theme: Theme) => void): RefObject<HTMLCanvasElement | null> {
   const ref = useRef<HTMLCanvasElement>(null);
+  // Signals count for a component only where it reads them as it renders, which painting is not.
+  const colors = theme.value;
   useLayoutEffect(() => {
     const canvas = ref.current;
     const context = canvas?.getContext("2d");
@@ -46,7 +49,7 @@ export function useCanvas({ width, height }: Size, draw: (context: CanvasRenderi
       canvas.height = down;
     }
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    draw(context);
+    draw(context, colors);
     markDrawn();
   });
   return ref;

@@ -2,7 +2,6 @@ import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useCallback, useRef } from "preact/hooks";
 import { type BoxesScene, drawBoxes } from "../../draw/boxes.ts";
-import { theme } from "../../draw/theme.ts";
 import { type Box, boxes, type BoxSource } from "../../layout/boxes.ts";
 import type { Timeline } from "../../state/timeline.ts";
 import { Cursor, Ruler, TimeAxis } from "../TimeAxis.tsx";
@@ -63,7 +62,7 @@ export function BoxView({ label, timeline, source, look, tip, onClick, onDoubleC
   const range = timeline.range.value;
   const top = scrolled.value;
   shown.current = boxes(source, range, width, Math.floor(top / LINE), Math.ceil((top + height) / LINE));
-  const canvas = useCanvas({ width, height: viewHeight }, (context) =>
+  const canvas = useCanvas({ width, height: viewHeight }, (context, theme) =>
     drawBoxes(context, {
       width,
       height: viewHeight,
@@ -71,7 +70,7 @@ export function BoxView({ label, timeline, source, look, tip, onClick, onDoubleC
       top: -top,
       boxes: shown.current,
       range,
-      theme: theme.value,
+      theme,
       ...look,
     }),
   );

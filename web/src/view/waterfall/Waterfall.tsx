@@ -1,7 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { useCallback, useEffect, useRef } from "preact/hooks";
 import { colorOf } from "../../draw/coloring.ts";
-import { theme } from "../../draw/theme.ts";
 import { drawWaterfall } from "../../draw/waterfall.ts";
 import { bar } from "../../layout/bars.ts";
 import { rowOf } from "../../layout/rows.ts";
@@ -107,7 +106,8 @@ function Bars({ state, points, top, left, width, height }: BarsProps) {
   const range = state.range.value;
   const found = state.search.found.value;
   const critical = state.critical.value;
-  const canvas = useCanvas({ width, height }, (context) =>
+  const coloring = state.coloring.value;
+  const canvas = useCanvas({ width, height }, (context, theme) =>
     drawWaterfall(context, {
       width,
       height,
@@ -115,8 +115,8 @@ function Bars({ state, points, top, left, width, height }: BarsProps) {
       top,
       bars: Array.from(points, (point) => bar(trace, point, range, width)),
       range,
-      theme: theme.value,
-      colorOf: colorOf(trace, state.coloring.value, theme.value),
+      theme,
+      colorOf: colorOf(trace, coloring, theme),
       labelOf: (point) => (trace.is(point, "unfinished") ? "unfinished" : duration(trace.finish(point) - trace.start(point))),
       isError: (point) => trace.is(point, "error"),
       isFaded: (point) => found !== null && found[point] === 0,
