@@ -5,6 +5,7 @@
 //! held against the same tasks without a point.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use fastrace::future::FutureExt as _;
@@ -18,6 +19,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tracing::{Dispatch, Instrument as _};
 
+use crate::counts;
 use crate::libraries::{self, Library, fast, otel, ours, spans, work};
 use crate::on::{self, BURST_RECORDS, Check, per};
 
@@ -25,7 +27,7 @@ const CPU: &str = "CPU ns";
 const ABOVE: &str = "above none, ns";
 
 /// Tasks of a burst that is recorded.
-const TASKS: u64 = BURST_RECORDS / 2;
+pub(crate) const TASKS: u64 = BURST_RECORDS / 2;
 
 /// Tasks of a round of which nothing is recorded.
 const TASKS_OFF: u64 = 5_000;
@@ -110,6 +112,22 @@ impl Subject {
         check.end(points);
         per(spent().saturating_sub(before + paused), points)
     }
+}
+
+/// Runs so many bursts of a library, or of none, with pauses for its background: for its instructions.
+pub(crate) fn count(who: Option<&str>, runs: u64) {
+    libraries::install();
+    counts::get_ready();
+    let name = who.unwrap_or("none");
+    let subject = subjects().into_iter().find(|subject| subject.name == name).expect("a subject");
+    let runtime = subject.runtime();
+    let check = Check::begin(subject.library.as_deref());
+    let mut points = 0;
+    for _ in 0..runs {
+        points += TASKS + (subject.burst)(&runtime);
+        thread::sleep(5 * on::PAUSE);
+    }
+    check.end(points);
 }
 
 fn subjects() -> Vec<Subject> {

@@ -67,9 +67,9 @@ fn nobody_polls(bench: &Bench) {
     bench.race(
         "off: attribute on an async function, polled once by hand",
         &mut [
-            runner("floor: no attribute", || poll(plain_async())),
-            runner("ours", || poll(our_async())),
-            runner("fastrace", || poll(fastrace_async())),
+            runner("floor: no attribute", poll_none),
+            runner("ours", poll_ours),
+            runner("fastrace", poll_fastrace),
         ],
     );
 }
@@ -114,6 +114,21 @@ fn in_scope<'a, G>(
     })
 }
 
+#[inline(never)]
+pub(crate) fn poll_none() {
+    poll(plain_async());
+}
+
+#[inline(never)]
+pub(crate) fn poll_ours() {
+    poll(our_async());
+}
+
+#[inline(never)]
+pub(crate) fn poll_fastrace() {
+    poll(fastrace_async());
+}
+
 fn poll(future: impl Future) {
     let _ = black_box(pin!(future).poll(&mut Context::from_waker(Waker::noop())));
 }
@@ -128,7 +143,7 @@ thread_local! {
 }
 
 #[inline(never)]
-fn floor() {
+pub(crate) fn floor() {
     if IS_TRACING.get() {
         never();
     }
@@ -169,14 +184,14 @@ pub(crate) fn attribute() {
 }
 
 #[inline(never)]
-fn fastrace_span() {
+pub(crate) fn fastrace_span() {
     let _span = LocalSpan::enter_with_local_parent("point");
     work();
 }
 
 #[inline(never)]
 #[fastrace::trace(short_name = true)]
-fn fastrace_attribute() {
+pub(crate) fn fastrace_attribute() {
     work();
 }
 

@@ -25,7 +25,7 @@ pub(crate) const WARM_UP: u64 = 10;
 /// A trace of some shape.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape {
-    title: &'static str,
+    pub(crate) title: &'static str,
     pub(crate) record: fn(&dyn Library),
     pub(crate) points: u64,
 }
@@ -35,7 +35,7 @@ pub(crate) const NESTED: Shape = Shape {
     record: |library| library.nested(),
     points: DEPTH + 1,
 };
-const WIDE: Shape = Shape {
+pub(crate) const WIDE: Shape = Shape {
     title: "on: empty, a root and 100 side by side",
     record: |library| library.wide(),
     points: WIDTH + 1,

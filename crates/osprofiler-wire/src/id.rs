@@ -53,6 +53,7 @@ impl Id {
     /// assert_eq!(Id::from_random(0).to_string(), "00000000-0000-4000-8000-000000000000");
     /// ```
     #[must_use]
+    #[inline]
     pub fn from_random(bits: u128) -> Self {
         let version_4 = ((bits >> 64) as u64 & !0xf000) | 0x4000;
         let variant = (bits as u64 & (u64::MAX >> 2)) | 1 << 63;

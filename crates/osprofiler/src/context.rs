@@ -3,12 +3,11 @@
 use std::fmt;
 use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use osprofiler_wire::{HmacKey, Id, SignedContext, TraceContext};
 
 use crate::local::clock::Anchor;
-use crate::local::ids::PointId;
+use crate::local::ids::{self, PointId};
 use crate::losses::Pending;
 use crate::propagation::Link;
 
@@ -56,8 +55,8 @@ pub(crate) struct TraceState {
     key: HmacKey,
     link: Option<Box<Link>>,
     anchor: Anchor,
-    /// Which of the process's traces it is, counted from 1.
-    serial: u64,
+    /// Tells it from any other trace of this process.
+    serial: NonZeroU64,
     /// What was dropped of it and not told of yet.
     pub(crate) losses: Pending,
 }
@@ -67,10 +66,12 @@ impl TraceState {
         &self.base_id
     }
 
-    pub(crate) fn serial(&self) -> u64 {
+    #[inline]
+    pub(crate) fn serial(&self) -> NonZeroU64 {
         self.serial
     }
 
+    #[inline]
     pub(crate) fn anchor(&self) -> &Anchor {
         &self.anchor
     }
@@ -100,7 +101,6 @@ impl Profiler {
         parent_id: Option<Id>,
         link: Option<Box<Link>>,
     ) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
         let base_id = base_id.unwrap_or_else(|| PointId::fresh().to_id());
         let trace = TraceState {
             entry_id: parent_id.unwrap_or_else(|| base_id.clone()),
@@ -108,7 +108,7 @@ impl Profiler {
             key,
             link,
             anchor: Anchor::now(),
-            serial: NEXT.fetch_add(1, Ordering::Relaxed),
+            serial: ids::serial(),
             losses: Pending::default(),
         };
         Self::at(Arc::new(trace), Place::BASE, Place::ENTRY)

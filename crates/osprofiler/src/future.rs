@@ -12,8 +12,8 @@ use std::task::{Context, Poll, ready};
 use osprofiler_wire::Info;
 use pin_project_lite::pin_project;
 
-use crate::local::scope::Scope;
-use crate::local::slot;
+use crate::local::scope::{Base, Scope};
+use crate::local::slot::{self, Installed};
 use crate::{IntoInfo, outcome, state};
 
 /// Tracing of futures.
@@ -69,50 +69,51 @@ pub trait TraceExt: Future + Sized {
     /// # }
     /// ```
     fn in_profiler(self) -> InProfiler<Self> {
-        InProfiler::new(self, slot::with(|scope| scope.fork()))
+        InProfiler::new(self, slot::with(|scope| Scope::at(scope.fork())))
     }
 }
 
 impl<F: Future> TraceExt for F {}
 
-/// A scope that a future carries; none if nothing is traced.
-#[derive(Default)]
-pub(crate) struct Carried(Option<Box<Scope>>);
-
-/// Puts back what was in the slot, and takes the scope along.
-struct Installed<'a> {
-    carried: &'a mut Carried,
-    before: Option<Box<Scope>>,
-}
-
-impl Drop for Installed<'_> {
-    fn drop(&mut self) {
-        self.carried.0 = slot::swap(self.before.take());
+/// Runs `f` with the scope installed. If `f` panics, the scope is carried on all the same.
+#[inline]
+fn run<R>(scope: &mut Option<Scope>, f: impl FnOnce() -> R) -> R {
+    // Nothing is carried into a thread that traces nothing: the usual case.
+    if scope.is_none() && !slot::is_tracing() {
+        return f();
     }
+    let _installed = Installed::new(scope);
+    f()
 }
+
+/// The scope of a future that is a point; none if nothing is traced. In a box, so that such a future is
+/// no larger for it.
+#[derive(Default)]
+pub(crate) struct Carried(Option<Box<Option<Scope>>>);
 
 impl Carried {
     /// A point that begins now, in a scope of its own under the point that is current.
     pub(crate) fn begin(name: Cow<'static, str>, info: Info) -> Self {
-        Self(slot::with(|scope| scope.fork()).map(|scope| scope.begin(name, info)))
+        slot::with(|scope| scope.fork()).map(|base| Self::at(base, name, info)).unwrap_or_default()
     }
 
-    /// Runs `f` with the scope installed. If `f` panics, the scope is carried on all the same.
+    fn at(base: Base, name: Cow<'static, str>, info: Info) -> Self {
+        let mut scope = Scope::at(base);
+        scope.begin(name, info);
+        Self(Some(Box::new(Some(scope))))
+    }
+
     pub(crate) fn run<R>(&mut self, f: impl FnOnce() -> R) -> R {
-        // Nothing is carried into a thread that traces nothing: the usual case.
-        if self.0.is_none() && !slot::is_tracing() {
-            return f();
+        match &mut self.0 {
+            Some(scope) => run(scope, f),
+            None => run(&mut None, f),
         }
-        let before = slot::swap(self.0.take());
-        let _installed = Installed { carried: self, before };
-        f()
     }
 
-    /// Closes the point that the future is, if it is one, and lets the scope go.
+    /// Closes the point, and lets the scope go.
     pub(crate) fn end(&mut self, info: Info) {
-        if let Some(mut scope) = self.0.take() {
-            // Nothing is in the slot meanwhile: what a notifier does now is not recorded.
-            slot::without(|| scope.end(info));
+        if let Some(mut scope) = self.0.take().and_then(|scope| *scope) {
+            scope.end(info);
         }
     }
 }
@@ -122,9 +123,7 @@ struct Ending<'a>(&'a mut Carried);
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        if self.0.0.is_some() {
-            self.0.end(Info::new().with("cancelled", &true));
-        }
+        self.0.end(Info::new().with("cancelled", &true));
     }
 }
 
@@ -136,22 +135,23 @@ pin_project! {
         // Empty once it is dropped, which is done within the scope.
         #[pin]
         future: Option<F>,
-        carried: Carried,
+        scope: Option<Scope>,
     }
 
     impl<F> PinnedDrop for InProfiler<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let ending = Ending(this.carried);
-            ending.0.run(|| this.future.set(None));
+            run(this.scope, || this.future.set(None));
+            if let Some(mut scope) = this.scope.take() {
+                scope.close_all();
+            }
         }
     }
 }
 
 impl<F> InProfiler<F> {
-    pub(crate) fn new(future: F, scope: Option<Box<Scope>>) -> Self {
-        let scope = scope.filter(|_| state::is_enabled());
-        Self { future: Some(future), carried: Carried(scope) }
+    pub(crate) fn new(future: F, scope: Option<Scope>) -> Self {
+        Self { future: Some(future), scope: scope.filter(|_| state::is_enabled()) }
     }
 }
 
@@ -161,8 +161,10 @@ impl<F: Future> Future for InProfiler<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
         let future = this.future.as_mut().as_pin_mut().expect("it is there until it is dropped");
-        let output = ready!(this.carried.run(|| future.poll(cx)));
-        this.carried.end(Info::new());
+        let output = ready!(run(this.scope, || future.poll(cx)));
+        if let Some(mut scope) = this.scope.take() {
+            scope.close_all();
+        }
         Poll::Ready(output)
     }
 }
@@ -247,7 +249,7 @@ impl<F, C> Begun<F, C> {
         inspect: C,
         make: impl FnOnce() -> F,
     ) -> Self {
-        let mut carried = Carried(Some(Scope::boxed(profiler).begin(name.into(), info)));
+        let mut carried = Carried::at(profiler.into(), name.into(), info);
         let future = carried.run(make);
         Self::new(future, carried, inspect)
     }

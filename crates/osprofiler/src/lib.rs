@@ -118,6 +118,7 @@ mod state;
 mod trace;
 #[cfg(feature = "macros")]
 mod traced_impl;
+mod trouble;
 
 #[cfg(feature = "macros")]
 pub use osprofiler_macros::{trace, trace_impl};

@@ -17,6 +17,7 @@ use osprofiler_wire::Record;
 use crate::background::{self, Delivery};
 pub use crate::state::Stats;
 use crate::state::{self, Notifier};
+use crate::trouble;
 
 /// Dropped records that a flush has reported.
 static REPORTED: AtomicU64 = AtomicU64::new(0);
@@ -52,8 +53,9 @@ pub fn set(closure: impl Fn(&Record) + Send + Sync + 'static) {
 /// The drivers are features of this crate: `sqlite`, `file`, `memory`. The back end is opened in the
 /// background as well, and again after a failure: one that is down neither stops nor delays the
 /// program. What waits for it is bounded: 64 KiB for each thread that records, and for all of them
-/// 32 MiB of rings that are full, 8 MiB of batches, and 64 MiB of infos. What found no room is counted
-/// by [`stats`], and told in its trace (`docs/record.md`).
+/// 32 MiB of rings that are full (or, up to 4 MiB, have been and will be used again), 8 MiB of batches,
+/// and 64 MiB of infos. What found no room is counted by [`stats`], and told in its trace
+/// (`docs/record.md`).
 ///
 /// A record is handed to the back end within a quarter of a second, whatever its thread does then, if the
 /// back end keeps up; in a program that is killed, no more is lost.
@@ -116,7 +118,7 @@ pub struct Guard(());
 impl Drop for Guard {
     fn drop(&mut self) {
         if let Err(error) = flush(LAST_FLUSH) {
-            log::error!("at the end of the program: {error}");
+            trouble::error(format_args!("at the end of the program: {error}"));
         }
     }
 }

@@ -11,7 +11,7 @@ use osprofiler_wire::{HmacKey, Id, Info};
 
 pub use crate::context::Profiler;
 use crate::future::InProfiler;
-use crate::local::scope::{ClosedBy, Scope};
+use crate::local::scope::{Base, ClosedBy, Scope};
 use crate::local::slot;
 use crate::{IntoInfo, state};
 
@@ -32,7 +32,7 @@ impl Profiler {
     /// ```
     #[must_use = "dropped at once, it detaches at once"]
     pub fn attach(&self) -> Attached {
-        let scope = state::is_enabled().then(|| slot::push(Scope::boxed(self)));
+        let scope = state::is_enabled().then(|| slot::push(Scope::at(self.into())));
         Attached { scope, _not_send: PhantomData }
     }
 }
@@ -92,7 +92,8 @@ pub fn init(
     let stays = slot::with(|scope| base_id.as_ref().is_none_or(|id| id == scope.base_id()));
     if stays != Some(true) {
         clean();
-        slot::swap(Some(Scope::boxed(&Profiler::new(hmac_key, base_id, parent_id))));
+        let profiler = Profiler::new(hmac_key, base_id, parent_id);
+        slot::fill(Scope::at(Base::from(&profiler)));
     }
     get()
 }
@@ -206,7 +207,7 @@ impl Fork {
 
     /// Wraps a future: while it is polled, on whatever thread, that thread traces.
     pub fn scope<F: Future>(self, future: F) -> InProfiler<F> {
-        InProfiler::new(future, self.0.as_ref().map(Scope::boxed))
+        InProfiler::new(future, self.0.as_ref().map(|profiler| Scope::at(profiler.into())))
     }
 }
 

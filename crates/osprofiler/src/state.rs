@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWrite
 use osprofiler_wire::{Info, Origin, Record};
 
 use crate::losses::Counts;
+use crate::trouble;
 
 /// Where a point's records go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,7 +191,9 @@ pub(crate) fn count_dropped(counts: Counts) {
     // A line whenever the number doubles: it is said, and the log is not flooded.
     let dropped = before + counts.no_room;
     if before.checked_ilog2() != dropped.checked_ilog2() {
-        log::error!("records come faster than the back end takes them; {dropped} are lost so far");
+        trouble::error(format_args!(
+            "records come faster than the back end takes them; {dropped} are lost so far"
+        ));
     }
 }
 

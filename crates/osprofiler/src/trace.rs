@@ -6,10 +6,10 @@ use std::{fmt, thread};
 
 use osprofiler_wire::Info;
 
-use crate::IntoInfo;
 use crate::local::ids::PointId;
 use crate::local::scope::ClosedBy;
 use crate::local::slot;
+use crate::{IntoInfo, outcome};
 
 /// A point that lasts until this is dropped.
 ///
@@ -34,64 +34,69 @@ use crate::local::slot;
 /// ```
 #[must_use = "dropped at once, the point ends at once"]
 pub struct Trace {
-    point: Option<Point>,
+    /// None if nothing is traced.
+    point: Option<PointId>,
+    /// What the stop record will say, if anything. In a box, so that the compiler sees the less in a
+    /// guard of which it knows that there is none.
+    stop: Option<Box<Info>>,
     _not_send: PhantomData<*const ()>,
-}
-
-/// An open point, and what its stop record will say.
-struct Point {
-    id: PointId,
-    stop: Info,
-    began_in_panic: bool,
 }
 
 impl Trace {
     /// Starts a point under the current one, if this thread is tracing.
     #[inline]
     pub fn new(name: impl Into<Cow<'static, str>>, info: impl IntoInfo) -> Self {
-        let point =
-            if slot::is_tracing() { Point::start(name.into(), info.into_info()) } else { None };
-        Self { point, _not_send: PhantomData }
+        let point = if slot::is_tracing() { start(name.into(), info.into_info()) } else { None };
+        Self { point, stop: None, _not_send: PhantomData }
     }
 
     /// Adds to what the stop record will say. A key that is there is replaced.
     #[inline]
     pub fn on_stop(&mut self, info: impl IntoInfo) {
-        if let Some(point) = &mut self.point {
-            point.stop.merge(&info.into_info());
+        if self.point.is_some() {
+            self.add(info.into_info());
         }
     }
 
     /// Marks the point as failed: the type of the error, and what it says.
     pub fn fail(&mut self, error: &(impl std::error::Error + ?Sized)) {
-        if let Some(point) = &mut self.point {
-            point.stop.merge(&crate::outcome::error_info(error));
+        if self.point.is_some() {
+            self.add(outcome::error_info(error));
+        }
+    }
+
+    #[cold]
+    fn add(&mut self, info: Info) {
+        self.stop.get_or_insert_default().merge(&info);
+    }
+}
+
+impl Drop for Trace {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if let Some(point) = self.point {
+            match self.stop.take() {
+                None => close(point),
+                Some(stop) => close_with(point, stop),
+            }
         }
     }
 }
 
-impl Point {
-    #[inline]
-    fn start(name: Cow<'static, str>, info: Info) -> Option<Self> {
-        // With `()` known here to be empty, there is no info to pass on.
-        let id = if info.is_empty() { start(name) } else { start_with(name, info) };
-        id.map(|id| Self { id, stop: Info::new(), began_in_panic: thread::panicking() })
-    }
-
-    #[inline(never)]
-    fn close(mut self) {
-        if thread::panicking() && !self.began_in_panic {
-            self.stop.merge(&crate::outcome::panic_info(""));
-        }
-        slot::with(|scope| scope.close(self.id, self.stop));
+/// With `()` known here to be empty, there is no info to pass on.
+#[inline]
+fn start(name: Cow<'static, str>, info: Info) -> Option<PointId> {
+    match name {
+        Cow::Borrowed(name) if info.is_empty() => start_plain(name),
+        name => start_with(name, info),
     }
 }
 
 // Not part of the caller, where they would take room and registers even if nothing is traced.
 
 #[inline(never)]
-fn start(name: Cow<'static, str>) -> Option<PointId> {
-    slot::with(|scope| scope.start(name, Info::new(), ClosedBy::Handle))
+fn start_plain(name: &'static str) -> Option<PointId> {
+    slot::with(|scope| scope.start(name.into(), Info::new(), ClosedBy::Handle))
 }
 
 #[inline(never)]
@@ -99,17 +104,29 @@ fn start_with(name: Cow<'static, str>, info: Info) -> Option<PointId> {
     slot::with(|scope| scope.start(name, info, ClosedBy::Handle))
 }
 
-impl Drop for Trace {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(point) = self.point.take() {
-            point.close();
-        }
+#[inline(never)]
+fn close(point: PointId) {
+    if thread::panicking() {
+        return close_panicking(point, Info::new());
     }
+    slot::with(|scope| scope.close(point, Info::new()));
+}
+
+#[inline(never)]
+fn close_with(point: PointId, stop: Box<Info>) {
+    if thread::panicking() {
+        return close_panicking(point, *stop);
+    }
+    slot::with(|scope| scope.close(point, *stop));
+}
+
+#[cold]
+fn close_panicking(point: PointId, stop: Info) {
+    slot::with(|scope| scope.close_panicking(point, stop));
 }
 
 impl fmt::Debug for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Trace").field(&self.point.as_ref().map(|point| point.id)).finish()
+        f.debug_tuple("Trace").field(&self.point).finish()
     }
 }

@@ -2,14 +2,15 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::vec::Drain;
 
-use osprofiler_wire::{Id, Info, Origin, Record};
+use osprofiler_wire::{Id, Info, Phase};
 
 use super::BATCH_RECORDS;
-use crate::context::{Place, TraceState};
+use crate::context::TraceState;
 use crate::local::entry::{Entry, Extra, Extras};
 use crate::local::ids::Sequence;
-use crate::local::ring::{self, Outlet};
+use crate::local::ring::Outlet;
 use crate::losses::{self, Reason};
 use crate::state;
 
@@ -33,15 +34,12 @@ impl Ring {
 
     /// Whether its thread fills it no more.
     pub(super) fn has_ended(&self) -> bool {
-        self.outlet.entries.is_abandoned()
+        self.outlet.has_ended()
     }
-}
 
-impl Drop for Ring {
-    fn drop(&mut self) {
-        if self.has_ended() {
-            ring::forget();
-        }
+    /// Gives back a ring that has ended and is empty.
+    pub(super) fn give_back(self) {
+        self.outlet.reuse();
     }
 }
 
@@ -84,83 +82,130 @@ impl Batch {
         let (one, two) = taken.as_slices();
         self.entries.extend_from_slice(one);
         self.entries.extend_from_slice(two);
-        let extras = one.iter().chain(two).map(|entry| entry.extras.count()).sum();
+        let extras = one.iter().chain(two).map(|entry| entry.moment.extras().count()).sum();
         taken.commit_all();
         let (sequence, trace) = (ring.sequence, ring.trace.clone());
         self.parts.push(Part { entries: take, sequence, trace });
         let Ok(extras) = ring.outlet.extras.read_chunk(extras) else { return };
-        for extra in extras {
-            if let Extra::Trace(trace) = &extra {
-                ring.trace = Some(trace.clone());
-            }
-            self.extras.push(extra);
+        let before = self.extras.len();
+        self.extras.extend(extras);
+        let is_trace = |extra: &Extra| match extra {
+            Extra::Trace(trace) => Some(trace.clone()),
+            _ => None,
+        };
+        if let Some(last) = self.extras[before..].iter().rev().find_map(is_trace) {
+            ring.trace = Some(last);
         }
     }
 
-    /// Takes all out: calls `f` with each record and its trace, and gives back the room that all but
-    /// the infos took.
+    /// Takes all out, and gives back the room that all but the infos took.
     #[inline(always)]
-    pub(super) fn for_each(
-        &mut self,
-        origin: &Arc<Origin>,
-        mut f: impl FnMut(&Arc<TraceState>, Record),
-    ) {
+    pub(super) fn take(&mut self, sink: &mut impl Sink) {
         let mut entries = self.entries.drain(..);
         let mut extras = self.extras.drain(..);
-        for mut part in self.parts.drain(..) {
+        for part in self.parts.drain(..) {
             let mut ids = Ids::of(part.sequence);
+            if let Some(trace) = part.trace {
+                sink.belongs_to(trace);
+            }
             for entry in entries.by_ref().take(part.entries) {
-                let mut next = |extra| if entry.extras.has(extra) { extras.next() } else { None };
-                if let Some(Extra::Trace(trace)) = next(Extras::TRACE) {
-                    state::release(state::ROOM_OF_TRACE);
-                    part.trace = Some(trace);
+                // Apart from the others, the usual ones take half as long.
+                if entry.moment.extras() == Extras::NONE {
+                    sink.take(entry.taken(&mut ids));
+                } else {
+                    take_with_extras(&entry, &mut extras, &mut ids, sink);
                 }
-                let trace_id = match next(Extras::POINT) {
-                    Some(Extra::Point(point)) => point.to_id(),
-                    _ => ids.get(entry.number),
-                };
-                let parent_id = match next(Extras::PARENT) {
-                    Some(Extra::Point(parent)) => Some(parent.to_id()),
-                    _ if entry.parent == 0 => None,
-                    _ => Some(ids.get(entry.parent)),
-                };
-                let name = match next(Extras::NAME) {
-                    Some(Extra::Name(name)) => {
-                        state::release(name.len());
-                        Cow::Owned(name)
-                    }
-                    _ => Cow::Borrowed(entry.name),
-                };
-                let info = match next(Extras::INFO) {
-                    Some(Extra::Info(info)) => info,
-                    _ => Info::new(),
-                };
-                // The first entry of a ring has it.
-                let Some(trace) = &part.trace else { continue };
-                f(
-                    trace,
-                    Record {
-                        name,
-                        phase: entry.phase,
-                        base_id: trace.base_id().clone(),
-                        parent_id: parent_id.unwrap_or_else(|| trace.id_of(Place::ENTRY)),
-                        trace_id,
-                        timestamp: trace.anchor().after_us(entry.at.as_micros()),
-                        info,
-                        origin: origin.clone(),
-                        source: None,
-                    },
-                );
             }
         }
     }
 
     /// Gives its entries up, and the room that their infos take.
     pub(super) fn lose(&mut self, reason: Reason) {
-        self.for_each(&state::origin(), |trace, record| {
-            state::release(state::room_of(&record.info));
-            losses::count(trace, record.timestamp, reason);
-        });
+        self.take(&mut Lost { reason, trace: None });
+    }
+}
+
+impl Entry {
+    /// What is told by an entry without extras.
+    #[inline(always)]
+    fn taken(&self, ids: &mut Ids) -> Taken {
+        Taken {
+            name: Cow::Borrowed(self.name),
+            phase: self.moment.phase(),
+            trace_id: ids.get(self.number),
+            parent_id: (self.parent != 0).then(|| ids.get(self.parent)),
+            micros: self.moment.micros(),
+            info: Info::new(),
+        }
+    }
+}
+
+#[inline(never)]
+fn take_with_extras(
+    entry: &Entry,
+    extras: &mut Drain<'_, Extra>,
+    ids: &mut Ids,
+    sink: &mut impl Sink,
+) {
+    let has = entry.moment.extras();
+    let mut next = |extra| if has.has(extra) { extras.next() } else { None };
+    if let Some(Extra::Trace(trace)) = next(Extras::TRACE) {
+        state::release(state::ROOM_OF_TRACE);
+        sink.belongs_to(trace);
+    }
+    let mut taken = entry.taken(ids);
+    if let Some(Extra::Point(point)) = next(Extras::POINT) {
+        taken.trace_id = point.to_id();
+    }
+    if let Some(Extra::Point(parent)) = next(Extras::PARENT) {
+        taken.parent_id = Some(parent.to_id());
+    }
+    if let Some(Extra::Name(name)) = next(Extras::NAME) {
+        state::release(name.len());
+        taken.name = Cow::Owned(name);
+    }
+    if let Some(Extra::Info(info)) = next(Extras::INFO) {
+        taken.info = info;
+    }
+    sink.take(taken);
+}
+
+/// What is in a batch, record by record.
+pub(super) trait Sink {
+    /// What follows is of this trace. The first record of a batch has one.
+    fn belongs_to(&mut self, trace: Arc<TraceState>);
+
+    fn take(&mut self, taken: Taken);
+}
+
+/// What differs from record to record in a trace.
+pub(super) struct Taken {
+    pub(super) name: Cow<'static, str>,
+    pub(super) phase: Phase,
+    pub(super) trace_id: Id,
+    /// `None` for the point under which the trace entered the process.
+    pub(super) parent_id: Option<Id>,
+    /// Since the trace's anchor.
+    pub(super) micros: u64,
+    pub(super) info: Info,
+}
+
+/// Counts what it is given as dropped.
+struct Lost {
+    reason: Reason,
+    trace: Option<Arc<TraceState>>,
+}
+
+impl Sink for Lost {
+    fn belongs_to(&mut self, trace: Arc<TraceState>) {
+        self.trace = Some(trace);
+    }
+
+    fn take(&mut self, taken: Taken) {
+        state::release(state::room_of(&taken.info));
+        if let Some(trace) = &self.trace {
+            losses::count(trace, 1, trace.anchor().after_us(taken.micros), self.reason);
+        }
     }
 }
 
@@ -176,20 +221,20 @@ impl Drop for Batch {
 /// Ids that were needed lately: a point's own id is needed four times, if it has one child.
 struct Ids {
     sequence: Sequence,
-    recent: [(u32, Id); 16],
+    recent: [(u32, u128); 16],
 }
 
 impl Ids {
     fn of(sequence: Sequence) -> Self {
-        Self { sequence, recent: [const { (0, Id::from_uuid_bytes([0; 16])) }; 16] }
+        Self { sequence, recent: [(0, 0); 16] }
     }
 
-    #[inline]
+    #[inline(always)]
     fn get(&mut self, number: u32) -> Id {
-        let (found, id) = &mut self.recent[number as usize % 16];
+        let (found, bits) = &mut self.recent[number as usize % 16];
         if *found != number {
-            (*found, *id) = (number, self.sequence.id(number));
+            (*found, *bits) = (number, self.sequence.bits(number));
         }
-        id.clone()
+        Id::from_random(*bits)
     }
 }

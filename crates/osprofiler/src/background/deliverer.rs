@@ -1,5 +1,6 @@
 //! The deliverer: from batches to the back end.
 
+use std::borrow::Cow;
 use std::error::Error as _;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,13 +10,13 @@ use std::thread;
 use std::time::Duration;
 
 use osprofiler_drivers::{Error, Writer};
-use osprofiler_wire::{Record, Timestamp};
+use osprofiler_wire::{Id, Info, Origin, Record, Timestamp};
 
-use super::batch::Batch;
+use super::batch::{Batch, Sink, Taken};
 use super::{Job, QUEUED_BATCHES, spawn};
-use crate::context::TraceState;
+use crate::context::{Place, TraceState};
 use crate::losses::{self, Counts, Reason};
-use crate::state;
+use crate::{state, trouble};
 
 /// How often a batch is offered to a back end that may be back soon.
 const TRIES: u32 = 5;
@@ -37,12 +38,11 @@ fn run(mut delivery: Delivery, jobs: &Receiver<Job>, emptied: &Sender<Batch>) {
     while let Ok(job) = next_job(jobs, &mut delivery) {
         match job {
             Job::Batch(mut batch) => {
-                let bytes = records.make(&mut batch);
+                records.make(&mut batch);
                 // The drainer ends with the process only.
                 let _ = emptied.send(batch);
                 delivery.deliver(&mut records);
                 records.clear();
-                state::release(bytes);
             }
             Job::TellLosses(traces) => {
                 records.make_losses(traces);
@@ -74,33 +74,89 @@ fn next_job(jobs: &Receiver<Job>, delivery: &mut Delivery) -> Result<Job, RecvEr
 /// What is written at once, and whose it is.
 #[derive(Default)]
 struct Records {
+    /// Those behind the first `len` are from before, to be written over: what they have in common with
+    /// the next ones stays as it is.
     records: Vec<Record>,
-    /// Of each trace in turn: up to which record they are its, and what of them tells of losses.
+    len: usize,
+    /// Of each trace in turn: its first record, and what of them tells of losses.
     traces: Vec<(usize, Arc<TraceState>, Counts)>,
+    origin: Arc<Origin>,
+    /// Bytes that the infos take.
+    bytes: usize,
+    /// Whether they hold memory.
+    hold: bool,
+}
+
+impl Sink for Records {
+    #[inline]
+    fn belongs_to(&mut self, trace: Arc<TraceState>) {
+        let is_text = |id: &Id| id.uuid_bytes().is_none();
+        self.hold |= is_text(trace.base_id()) || is_text(&trace.id_of(Place::ENTRY));
+        self.traces.push((self.len, trace, Counts::default()));
+    }
+
+    #[inline(always)]
+    fn take(&mut self, taken: Taken) {
+        // The first record has one.
+        let Some((_, trace, _)) = self.traces.last() else { return };
+        let Taken { name, phase, trace_id, parent_id, micros, info } = taken;
+        self.bytes += state::room_of(&info);
+        self.hold |= !info.is_empty() || matches!(name, Cow::Owned(_));
+        let base_id = trace.base_id().clone();
+        let parent_id = parent_id.unwrap_or_else(|| trace.id_of(Place::ENTRY));
+        let timestamp = trace.anchor().after_us(micros);
+        if let Some(record) = self.records.get_mut(self.len) {
+            record.name = name;
+            record.phase = phase;
+            record.base_id = base_id;
+            record.parent_id = parent_id;
+            record.trace_id = trace_id;
+            record.timestamp = timestamp;
+            record.info = info;
+            if !Arc::ptr_eq(&record.origin, &self.origin) {
+                record.origin.clone_from(&self.origin);
+            }
+        } else {
+            let (origin, source) = (self.origin.clone(), None);
+            self.records.push(Record {
+                name,
+                phase,
+                base_id,
+                parent_id,
+                trace_id,
+                timestamp,
+                info,
+                origin,
+                source,
+            });
+        }
+        self.len += 1;
+    }
 }
 
 impl Records {
-    /// Makes the records of a batch; gives the bytes that their infos take.
-    fn make(&mut self, batch: &mut Batch) -> usize {
-        let origin = state::origin();
-        let mut bytes = 0;
-        batch.for_each(&origin, |trace, record| {
-            bytes += state::room_of(&record.info);
-            self.records.push(record);
-            self.belong_to(trace, Counts::default());
-        });
-        bytes
+    fn as_slice(&self) -> &[Record] {
+        &self.records[..self.len]
+    }
+
+    /// Makes the records of a batch.
+    fn make(&mut self, batch: &mut Batch) {
+        self.origin = state::origin();
+        batch.take(self);
     }
 
     /// Makes the points that tell of losses.
     fn make_losses(&mut self, traces: Vec<Arc<TraceState>>) {
-        let origin = state::origin();
+        self.origin = state::origin();
         for trace in traces {
             let (counts, last_us) = trace.losses.take();
             if counts != Counts::default() {
                 let last = Timestamp::from_micros(last_us);
-                self.records.extend(losses::point(&trace, counts, last, &origin));
-                self.belong_to(&trace, counts);
+                self.records.truncate(self.len);
+                self.records.extend(losses::point(&trace, counts, last, &self.origin));
+                self.traces.push((self.len, trace, counts));
+                self.hold = true;
+                self.len = self.records.len();
             }
         }
     }
@@ -108,36 +164,36 @@ impl Records {
     /// How many of them the program made.
     fn made(&self) -> usize {
         let tell = self.traces.iter().any(|(_, _, told)| *told != Counts::default());
-        if tell { 0 } else { self.records.len() }
-    }
-
-    /// Says whose the records are that were added.
-    fn belong_to(&mut self, trace: &Arc<TraceState>, told: Counts) {
-        let to = self.records.len();
-        match self.traces.last_mut() {
-            Some((end, last, _)) if Arc::ptr_eq(last, trace) => *end = to,
-            _ => self.traces.push((to, trace.clone(), told)),
-        }
+        if tell { 0 } else { self.len }
     }
 
     /// Counts them as dropped. What was to be told of losses is still to be told.
     fn lose(&mut self) {
-        let mut from = 0;
-        for (to, trace, told) in self.traces.drain(..) {
-            if told == Counts::default() {
-                for record in &self.records[from..to] {
-                    losses::count(&trace, record.timestamp, Reason::Failed);
-                }
+        let ends = self.traces.iter().skip(1).map(|(from, ..)| *from).chain([self.len]);
+        for ((from, trace, told), to) in self.traces.iter().zip(ends) {
+            let Some(last) = self.records[*from..to].last() else { continue };
+            if *told == Counts::default() {
+                losses::count(trace, to - from, last.timestamp, Reason::Failed);
             } else {
-                losses::have_told(&trace, told, self.records[from].timestamp);
+                losses::have_told(trace, *told, last.timestamp);
             }
-            from = to;
         }
     }
 
+    /// Forgets them, but for what is small and may be the same in the next ones.
     fn clear(&mut self) {
-        self.records.clear();
+        state::release(std::mem::take(&mut self.bytes));
+        if std::mem::take(&mut self.hold) {
+            for record in &mut self.records[..self.len] {
+                record.name = Cow::Borrowed("");
+                record.info = Info::new();
+                for id in [&mut record.base_id, &mut record.parent_id] {
+                    *id = Id::from_uuid_bytes([0; 16]);
+                }
+            }
+        }
         self.traces.clear();
+        self.len = 0;
     }
 }
 
@@ -160,20 +216,23 @@ impl Delivery {
 
     /// Writes records, or counts them as dropped.
     fn deliver(&mut self, records: &mut Records) {
-        if records.records.is_empty() {
+        if records.as_slice().is_empty() {
             return;
         }
-        match self.with_retries(|writer| writer.write(&records.records)) {
+        match self.with_retries(|writer| writer.write(records.as_slice())) {
             Ok(()) => {
                 state::count_delivered(records.made());
                 if std::mem::take(&mut self.failing) {
-                    log::info!("`{}` takes records again", self.name);
+                    trouble::info(format_args!("`{}` takes records again", self.name));
                 }
             }
             Err(failure) => {
                 records.lose();
                 if !std::mem::replace(&mut self.failing, true) {
-                    log::error!("`{}` failed, records are dropped: {failure}", self.name);
+                    trouble::error(format_args!(
+                        "`{}` failed, records are dropped: {failure}",
+                        self.name
+                    ));
                 }
             }
         }
@@ -200,7 +259,10 @@ impl Delivery {
         }
         let flushed = self.with_retries(|writer| writer.flush());
         if let Err(failure) = &flushed {
-            log::error!("`{}` has not taken all that it was to keep: {failure}", self.name);
+            trouble::error(format_args!(
+                "`{}` has not taken all that it was to keep: {failure}",
+                self.name
+            ));
         }
         flushed.is_ok()
     }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::context::TraceState;
 use crate::local::clock::Calibration;
-use crate::local::ring::MAX_ENDED;
+use crate::local::ring::{self, MAX_ENDED};
 use crate::losses::Reason;
 
 pub(super) fn run(inbox: &Receiver<Command>) {
@@ -28,7 +28,12 @@ pub(super) fn run(inbox: &Receiver<Command>) {
         }
         // Before looking: what comes later calls again.
         WOKEN.store(false, Ordering::Relaxed);
-        interval = if drainer.drain() { BUSY_INTERVAL } else { IDLE_INTERVAL };
+        interval = if drainer.drain() {
+            BUSY_INTERVAL
+        } else {
+            ring::forget_spare();
+            IDLE_INTERVAL
+        };
         drainer.forget_ended_rings();
         if let Some(calibration) = &mut calibration {
             calibration.refresh();
@@ -145,7 +150,8 @@ impl Drainer {
         if self.next == self.rings.len() {
             self.next = 0;
             self.rounds += 1;
-            self.rings.retain(|ring| !(ring.has_ended() && ring.len() == 0));
+            let done = |ring: &mut Ring| ring.has_ended() && ring.len() == 0;
+            self.rings.extract_if(.., done).for_each(Ring::give_back);
         }
     }
 
@@ -169,7 +175,7 @@ impl Drainer {
                 self.take_back(job);
                 return false;
             }
-            // The deliverer is gone: an application's logger, say, panicked in it.
+            // There is no deliverer: the system had no thread to give.
             Err(TrySendError::Disconnected(job)) => {
                 self.take_back(job);
                 self.drop_batch();
@@ -231,15 +237,16 @@ impl Drainer {
             return;
         }
         let mut forgotten = Batch::default();
-        self.rings.retain_mut(|ring| {
-            if surplus == 0 || !ring.has_ended() {
-                return true;
-            }
-            surplus -= 1;
-            forgotten.fill_from(ring);
+        let is_surplus = |ring: &mut Ring| {
+            let is_surplus = surplus > 0 && ring.has_ended();
+            surplus -= usize::from(is_surplus);
+            is_surplus
+        };
+        for mut ring in self.rings.extract_if(.., is_surplus) {
+            forgotten.fill_from(&mut ring);
             forgotten.lose(Reason::NoRoom);
-            false
-        });
+            ring.give_back();
+        }
         // The rings have moved up: a round that went on would leave some out.
         self.next = 0;
     }

@@ -34,6 +34,7 @@ use crate::context::TraceState;
 use crate::local::fork;
 use crate::local::ring::Outlet;
 use crate::notifier::FlushError;
+use crate::trouble;
 
 /// Records a batch holds at most.
 pub(crate) const BATCH_RECORDS: usize = 4096;
@@ -133,10 +134,10 @@ fn new_losses() -> MutexGuard<'static, Vec<Arc<TraceState>>> {
 /// False in the child of a fork if the parent had a notifier already.
 pub(crate) fn deliver_to(delivery: Delivery) -> bool {
     if is_left_behind() {
-        log::error!(
+        trouble::error(format_args!(
             "nothing is recorded: this process is the child of a fork, and its parent had a notifier \
              that is a driver before; create the first one after the fork"
-        );
+        ));
         return false;
     }
     let (done, waiting) = mpsc::channel();
@@ -177,7 +178,9 @@ fn start() -> Option<Sender<Command>> {
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> bool {
     let spawned = thread::Builder::new().name(name.to_owned()).spawn(run);
     if let Err(error) = &spawned {
-        log::error!("profiling has no thread to run on, records will be lost: {error}");
+        trouble::error(format_args!(
+            "profiling has no thread to run on, records will be lost: {error}"
+        ));
     }
     spawned.is_ok()
 }

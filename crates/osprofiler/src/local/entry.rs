@@ -18,24 +18,41 @@ pub(crate) struct Entry {
     /// Number of its parent in the same sequence; 0 for the point under which the trace entered the
     /// process.
     pub(crate) parent: u32,
-    pub(crate) at: SinceEntry,
-    pub(crate) phase: Phase,
-    pub(crate) extras: Extras,
+    pub(crate) moment: Moment,
 }
 
-/// Microseconds since the trace entered the process, in six bytes: nine years.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct SinceEntry([u16; 3]);
+/// What is told of a point, and when: in one word, since it is written for each record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment(u64);
 
-impl SinceEntry {
+impl Moment {
+    const STOP: u64 = 1 << 8;
+    /// So many microseconds since the trace's anchor fit: nine years.
+    const BITS_OF_MICROS: u32 = 48;
+
     #[inline]
-    pub(crate) fn from_micros(micros: u64) -> Self {
-        Self([micros as u16, (micros >> 16) as u16, (micros >> 32) as u16])
+    pub(crate) fn new(micros: u64, phase: Phase, extras: Extras) -> Self {
+        let stop = match phase {
+            Phase::Start => 0,
+            Phase::Stop => Self::STOP,
+        };
+        Self(micros << (u64::BITS - Self::BITS_OF_MICROS) | stop | u64::from(extras.0))
     }
 
-    pub(crate) fn as_micros(self) -> u64 {
-        let [low, middle, high] = self.0.map(u64::from);
-        high << 32 | middle << 16 | low
+    /// Microseconds since the trace's anchor.
+    #[inline]
+    pub(crate) fn micros(self) -> u64 {
+        self.0 >> (u64::BITS - Self::BITS_OF_MICROS)
+    }
+
+    #[inline]
+    pub(crate) fn phase(self) -> Phase {
+        if self.0 & Self::STOP == 0 { Phase::Start } else { Phase::Stop }
+    }
+
+    #[inline]
+    pub(crate) fn extras(self) -> Extras {
+        Extras(self.0 as u8)
     }
 }
 
@@ -92,9 +109,19 @@ mod tests {
     }
 
     #[test]
-    fn long_traces_keep_their_time() {
+    fn a_moment_comes_back() {
+        let all = [Extras::TRACE, Extras::POINT, Extras::PARENT, Extras::NAME, Extras::INFO];
+        let all = all.into_iter().fold(Extras::NONE, |extras, extra| extras.with(extra, true));
         for micros in [0, 1, u64::from(u32::MAX), 1 << 32, (1 << 48) - 1] {
-            assert_eq!(SinceEntry::from_micros(micros).as_micros(), micros);
+            for phase in [Phase::Start, Phase::Stop] {
+                for extras in [Extras::NONE, Extras::TRACE, Extras::INFO, all] {
+                    let moment = Moment::new(micros, phase, extras);
+                    assert_eq!(
+                        (moment.micros(), moment.phase(), moment.extras()),
+                        (micros, phase, extras)
+                    );
+                }
+            }
         }
     }
 }

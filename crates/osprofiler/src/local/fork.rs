@@ -25,13 +25,15 @@ pub(crate) fn watch() {
         WATCH.call_once(|| {
             // SAFETY: pthread_atfork(3) keeps the function that it is given until the program ends,
             // and so does a function last; glibc forgets it if a library that we are part of is
-            // unloaded. The child calls it where only what is async-signal-safe may be done: it adds
-            // to an atomic number and sets another, no more, and cannot unwind. It takes no arguments and returns
-            // nothing, as its type says.
+            // unloaded. The child calls it where only what is async-signal-safe may be done: it changes
+            // three atomic numbers, no more, and cannot unwind. It takes no arguments and returns nothing, as
+            // its type says.
             #[allow(unsafe_code)]
             let failed = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
             if failed != 0 {
-                log::error!("no memory to watch for forks: a child of one may repeat ids");
+                crate::trouble::error(format_args!(
+                    "no memory to watch for forks: a child of one may repeat ids"
+                ));
             }
         });
     }
@@ -41,4 +43,5 @@ pub(crate) fn watch() {
 extern "C" fn in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
     crate::state::forget_driver();
+    super::clock::forget_reading();
 }

@@ -9,6 +9,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::num::NonZeroU64;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
 use osprofiler_wire::Id;
@@ -26,13 +27,21 @@ pub(crate) struct PointId {
     pub(crate) number: u32,
 }
 
-thread_local! {
-    // Each for itself: what is written as one and read as two, or the other way, waits for itself.
-    /// The sequence of this thread, and the number of its last point.
-    static SEQUENCE: Cell<Option<NonZeroU64>> = const { Cell::new(None) };
-    static NUMBER: Cell<u32> = const { Cell::new(0) };
+/// Where a thread stands. Each for itself: what is written as one and read as two, or the other way,
+/// waits for itself.
+struct Numbering {
+    /// The sequence of this thread.
+    sequence: Cell<Option<NonZeroU64>>,
+    /// The number of its last point.
+    number: Cell<u32>,
     /// In which generation of forks it was begun: the child of one must not go on with its parent's.
-    static GENERATION: Cell<u32> = const { Cell::new(0) };
+    generation: Cell<u32>,
+}
+
+thread_local! {
+    static NUMBERING: Numbering = const {
+        Numbering { sequence: Cell::new(None), number: Cell::new(0), generation: Cell::new(0) }
+    };
 }
 
 /// Keeps apart what other processes and machines make.
@@ -42,24 +51,15 @@ impl PointId {
     /// Makes an id that nobody else has.
     #[inline]
     pub(crate) fn fresh() -> Self {
-        match (current_sequence(), NUMBER.get().checked_add(1)) {
-            (Some(sequence), Some(number)) => {
-                NUMBER.set(number);
-                Self { sequence, number }
+        NUMBERING.with(|numbering| {
+            match (numbering.current_sequence(), numbering.number.get().checked_add(1)) {
+                (Some(sequence), Some(number)) => {
+                    numbering.number.set(number);
+                    Self { sequence, number }
+                }
+                _ => numbering.begin(),
             }
-            _ => Self::first(),
-        }
-    }
-
-    /// Begins a sequence.
-    #[cold]
-    fn first() -> Self {
-        fork::watch();
-        let sequence = NonZeroU64::new(random()).unwrap_or(NonZeroU64::MIN);
-        SEQUENCE.set(Some(sequence));
-        NUMBER.set(1);
-        GENERATION.set(fork::generation());
-        Self { sequence, number: 1 }
+        })
     }
 
     /// The id as everybody else knows it: a UUID of version 4.
@@ -68,15 +68,48 @@ impl PointId {
     }
 }
 
-/// The sequence of the points that this thread makes; none before the first.
-#[inline]
-fn current_sequence() -> Option<NonZeroU64> {
-    SEQUENCE.get().filter(|_| GENERATION.get() == fork::generation())
+impl Numbering {
+    /// None before the first point.
+    #[inline]
+    fn current_sequence(&self) -> Option<NonZeroU64> {
+        self.sequence.get().filter(|_| self.generation.get() == fork::generation())
+    }
+
+    /// Begins a sequence; gives its first point.
+    #[cold]
+    fn begin(&self) -> PointId {
+        fork::watch();
+        let sequence = NonZeroU64::new(random()).unwrap_or(NonZeroU64::MIN);
+        self.sequence.set(Some(sequence));
+        self.number.set(1);
+        self.generation.set(fork::generation());
+        PointId { sequence, number: 1 }
+    }
 }
 
 /// The sequence of the points that this thread makes, begun if need be.
 pub(crate) fn sequence() -> NonZeroU64 {
-    current_sequence().unwrap_or_else(|| PointId::first().sequence)
+    NUMBERING.with(|numbering| {
+        numbering.current_sequence().unwrap_or_else(|| numbering.begin().sequence)
+    })
+}
+
+/// A number that nothing else in this process has.
+#[inline]
+pub(crate) fn serial() -> NonZeroU64 {
+    /// Threads have the upper half, and count in the lower one.
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    thread_local! {
+        static LAST: Cell<u64> = const { Cell::new(u64::MAX) };
+    }
+    LAST.with(|last| {
+        let next = match last.get() as u32 {
+            u32::MAX => u64::from(NEXT.fetch_add(1, Ordering::Relaxed)) << 32,
+            _ => last.get() + 1,
+        };
+        last.set(next);
+        NonZeroU64::new(next).unwrap_or(NonZeroU64::MAX)
+    })
 }
 
 /// The points of one sequence.
@@ -94,8 +127,14 @@ impl Sequence {
     /// The id of the point that has this number.
     #[inline]
     pub(crate) fn id(&self, number: u32) -> Id {
+        Id::from_random(self.bits(number))
+    }
+
+    /// The random bits that make it.
+    #[inline]
+    pub(crate) fn bits(&self, number: u32) -> u128 {
         let [high, low] = self.seeds.map(|seed| nth_of_sequence(seed, number));
-        Id::from_random(u128::from(high) << 64 | u128::from(low))
+        u128::from(high) << 64 | u128::from(low)
     }
 }
 
@@ -160,7 +199,7 @@ mod tests {
     #[test]
     fn a_sequence_that_is_used_up_is_followed_by_another() {
         let first = PointId::fresh();
-        NUMBER.set(u32::MAX);
+        NUMBERING.with(|numbering| numbering.number.set(u32::MAX));
         let next = PointId::fresh();
         assert_ne!(next.sequence, first.sequence);
         assert_eq!(next.number, 1);

@@ -1,18 +1,19 @@
 //! The bounded queue from one thread to the background: a ring, and another one when that is full.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::mem::size_of;
 use std::num::NonZeroU64;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use osprofiler_wire::{Info, Phase};
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::background;
 use crate::context::{Place, TraceState};
-use crate::local::entry::{Entry, Extra, Extras, SinceEntry};
+use crate::local::clock;
+use crate::local::entry::{Entry, Extra, Extras, Moment};
 use crate::local::ids::{self, PointId};
 use crate::local::scope::Open;
 use crate::losses::{self, Reason};
@@ -38,14 +39,31 @@ pub(crate) const MAX_ENDED: usize = 512;
 /// The background, which comes by in its own time, is woken when there are so many.
 const MANY_ENDED: usize = 8;
 
+/// Rings that were emptied and wait for a thread that needs one, at most: 4 MiB.
+const MAX_SPARE: usize = 64;
+
+/// Rings that were emptied. What the system gives anew it clears first, page by page, which takes
+/// longer than filling it with records.
+static SPARE: Mutex<Vec<(Inlet, Outlet)>> = Mutex::new(Vec::new());
+
 /// The end that a thread fills. When it is full, the thread goes on with another one.
 struct Ring {
-    entries: Producer<Entry>,
-    extras: Producer<Extra>,
+    // Counted before the background can see it.
+    _ended: Ended,
+    inlet: Inlet,
+    /// Where the inlet is left then, so that the background can join it to its outlet again.
+    left: Arc<Mutex<Option<Inlet>>>,
+    /// Looked up once.
+    counter: quanta::Clock,
     /// The points that are known by their number alone.
     sequence: NonZeroU64,
-    /// The trace that the last entry belongs to, by its serial; 0 at first.
-    trace: u64,
+    /// The trace that the last entry belongs to; none at first.
+    trace: Option<NonZeroU64>,
+}
+
+struct Inlet {
+    entries: Producer<Entry>,
+    extras: Producer<Extra>,
 }
 
 /// The end that the background empties.
@@ -53,9 +71,46 @@ pub(crate) struct Outlet {
     pub(crate) entries: Consumer<Entry>,
     pub(crate) extras: Consumer<Extra>,
     pub(crate) sequence: NonZeroU64,
+    left: Arc<Mutex<Option<Inlet>>>,
 }
 
-impl Drop for Ring {
+impl Outlet {
+    /// Whether its thread fills it no more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.entries.is_abandoned() || lock(&self.left).is_some()
+    }
+
+    /// Lets a thread have the ring again, which has ended and is empty.
+    pub(crate) fn reuse(self) {
+        ENDED.fetch_sub(1, Ordering::Relaxed);
+        let inlet = lock(&self.left).take();
+        let mut spare = lock(&SPARE);
+        if let Some(inlet) = inlet
+            && spare.len() < MAX_SPARE
+        {
+            spare.push((inlet, self));
+        }
+    }
+}
+
+/// Gives up half of the rings that nobody needs.
+pub(crate) fn forget_spare() {
+    let mut spare = lock(&SPARE);
+    let keep = spare.len() / 2;
+    let forgotten = spare.split_off(keep);
+    drop(spare);
+    drop(forgotten);
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What it guards is whole at any time.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Counts a ring that its thread fills no more.
+struct Ended;
+
+impl Drop for Ended {
     fn drop(&mut self) {
         // Once: what there is no room for must not wake it again and again.
         if ENDED.fetch_add(1, Ordering::Relaxed) + 1 == MANY_ENDED {
@@ -64,113 +119,101 @@ impl Drop for Ring {
     }
 }
 
-/// Says that the background has done with a ring that had ended.
-pub(crate) fn forget() {
-    ENDED.fetch_sub(1, Ordering::Relaxed);
-}
-
 thread_local! {
-    static RING: RefCell<Option<Ring>> = const { RefCell::new(None) };
+    // Empty also while it is being filled.
+    static RING: Cell<Option<Box<Ring>>> = const { Cell::new(None) };
 }
 
-/// Puts a record without an info into this thread's ring. If there is no room, the record is dropped
-/// and counted.
-pub(super) fn push(trace: &Arc<TraceState>, point: &Open, phase: Phase) {
-    let pushed = with_ring(|ring| match ring.plain_parent(trace, point) {
-        Some(parent) if !ring.entries.is_full() => ring.push_plain(trace, point, parent, phase),
-        _ => ring.push_with_extras(trace, point, phase, Info::new()),
+/// Puts a record that needs no extras into this thread's ring; false if it does need some, or there is
+/// no room.
+// Once, and not part of the callers: only then the compiler takes in all that it calls.
+#[inline(never)]
+pub(super) fn push_plain(trace: &TraceState, point: &Open, phase: Phase) -> bool {
+    let Ok(Some(mut ring)) = RING.try_with(Cell::take) else { return false };
+    let pushed = ring.push_plain(trace, point, phase);
+    put_back(ring);
+    pushed
+}
+
+/// Puts any record into this thread's ring. If there is no room, the record is dropped and counted; so
+/// it is if infos take too much.
+#[inline(never)]
+pub(super) fn push(trace: &Arc<TraceState>, point: &Open, phase: Phase, info: Info) {
+    // A thread that is shutting down has none any more.
+    let ring = RING.try_with(Cell::take).ok().and_then(|ring| ring.or_else(Ring::boxed));
+    let pushed = ring.is_some_and(|mut ring| {
+        let pushed = ring.push_with_extras(trace, point, phase, info);
+        put_back(ring);
+        pushed
     });
     if !pushed {
-        lose(trace);
+        losses::count(trace, 1, trace.anchor().timestamp(), Reason::NoRoom);
     }
 }
 
-/// [`push`] with an info; also dropped if infos take too much room.
-pub(super) fn push_with(trace: &Arc<TraceState>, point: &Open, phase: Phase, info: Info) {
-    if !with_ring(|ring| ring.push_with_extras(trace, point, phase, info)) {
-        lose(trace);
-    }
-}
-
-/// Calls `f` with the ring of this thread; false if the thread has none any more.
 #[inline(always)]
-fn with_ring(f: impl FnOnce(&mut Ring) -> bool) -> bool {
-    let called = RING.try_with(|ring| {
-        let ring = &mut *ring.borrow_mut();
-        if ring.is_none() {
-            *ring = Ring::new();
-        }
-        ring.as_mut().is_some_and(f)
-    });
-    called == Ok(true)
+fn put_back(ring: Box<Ring>) {
+    let _ = RING.try_with(|place| place.set(Some(ring)));
 }
 
-#[cold]
-fn lose(trace: &Arc<TraceState>) {
-    losses::count(trace, trace.anchor().timestamp(), Reason::NoRoom);
+/// Makes the two ends of a ring.
+fn pair(sequence: NonZeroU64) -> (Inlet, Outlet) {
+    let (entries, entries_out) = RingBuffer::new(RING_RECORDS);
+    let (extras, extras_out) = RingBuffer::new(RING_EXTRAS);
+    let left = Arc::default();
+    let outlet = Outlet { entries: entries_out, extras: extras_out, sequence, left };
+    (Inlet { entries, extras }, outlet)
 }
 
 impl Ring {
-    /// `None` if too many wait to be emptied.
     #[cold]
+    fn boxed() -> Option<Box<Self>> {
+        Self::new().map(Box::new)
+    }
+
+    /// `None` if too many wait to be emptied.
     fn new() -> Option<Self> {
         if ENDED.load(Ordering::Relaxed) >= MAX_ENDED {
             return None;
         }
         let sequence = ids::sequence();
-        let (entries, entries_out) = RingBuffer::new(RING_RECORDS);
-        let (extras, extras_out) = RingBuffer::new(RING_EXTRAS);
-        background::adopt(Outlet { entries: entries_out, extras: extras_out, sequence });
-        Some(Self { entries, extras, sequence, trace: 0 })
+        let spare = lock(&SPARE).pop();
+        let (inlet, outlet) = spare.unwrap_or_else(|| pair(sequence));
+        let left = outlet.left.clone();
+        background::adopt(Outlet { sequence, ..outlet });
+        Some(Self { _ended: Ended, inlet, left, counter: clock::counter(), sequence, trace: None })
     }
 
     /// Goes on with another ring, if there may be one.
     #[cold]
     fn renew(&mut self) -> bool {
-        let next = Self::new();
-        let is_there = next.is_some();
-        if let Some(next) = next {
-            *self = next;
+        let Some(next) = Self::new() else { return false };
+        let Self { inlet, left, .. } = std::mem::replace(self, next);
+        // If the background looks there just now, this one is not used again.
+        if let Ok(mut left) = left.try_lock() {
+            *left = Some(inlet);
         }
-        is_there
+        true
     }
 
-    /// The number of a point's parent, if a record of the point needs no extras but an info.
-    #[inline]
-    fn plain_parent(&self, trace: &TraceState, point: &Open) -> Option<u32> {
-        let parent = point.parent;
-        debug_assert_ne!(parent, Place::BASE, "no point is above that in which the trace entered");
-        let is_plain = point.id.sequence == self.sequence
-            && trace.serial() == self.trace
-            && parent.sequence.is_none_or(|sequence| sequence == self.sequence)
-            && matches!(point.name, Cow::Borrowed(_));
-        is_plain.then_some(parent.number)
+    #[inline(always)]
+    fn push_plain(&mut self, trace: &TraceState, point: &Open, phase: Phase) -> bool {
+        let (Open { id, parent, .. }, Cow::Borrowed(name)) = (point, &point.name) else {
+            return false;
+        };
+        debug_assert_ne!(*parent, Place::BASE, "no point is above that in which the trace entered");
+        let is_plain = id.sequence == self.sequence
+            && Some(trace.serial()) == self.trace
+            && parent.sequence.is_none_or(|sequence| sequence == self.sequence);
+        if !is_plain {
+            return false;
+        }
+        // The time last, so that our own work is not measured.
+        let moment = Moment::new(trace.anchor().elapsed_us_by(&self.counter), phase, Extras::NONE);
+        let (number, parent) = (id.number, parent.number);
+        self.inlet.entries.push(Entry { name, number, parent, moment }).is_ok()
     }
 
-    #[inline]
-    fn push_plain(&mut self, trace: &TraceState, point: &Open, parent: u32, phase: Phase) -> bool {
-        let Cow::Borrowed(name) = point.name else { return false };
-        self.push_entry(
-            trace,
-            Entry {
-                name,
-                number: point.id.number,
-                parent,
-                at: SinceEntry::default(),
-                phase,
-                extras: Extras::NONE,
-            },
-        )
-    }
-
-    #[inline]
-    fn push_entry(&mut self, trace: &TraceState, mut entry: Entry) -> bool {
-        // Last, so that our own work is not measured.
-        entry.at = SinceEntry::from_micros(trace.anchor().elapsed_us());
-        self.entries.push(entry).is_ok()
-    }
-
-    #[inline(never)]
     fn push_with_extras(
         &mut self,
         trace: &Arc<TraceState>,
@@ -180,8 +223,8 @@ impl Ring {
     ) -> bool {
         let lacks = |slots: usize| slots < Extras::MAX_COUNT;
         // What the background has taken out is looked up only if need be: it writes that.
-        let is_full = self.entries.is_full()
-            || (lacks(self.extras.cached_slots()) && lacks(self.extras.slots()));
+        let is_full = self.inlet.entries.is_full()
+            || (lacks(self.inlet.extras.cached_slots()) && lacks(self.inlet.extras.slots()));
         if is_full && !self.renew() {
             return false;
         }
@@ -196,15 +239,18 @@ impl Ring {
             Cow::Owned(name) => ("", Some(name)),
         };
         let extras = Extras::NONE
-            .with(Extras::TRACE, self.trace != trace.serial())
+            .with(Extras::TRACE, self.trace != Some(trace.serial()))
             .with(Extras::POINT, self.sequence != point.id.sequence)
             .with(Extras::PARENT, foreign_parent.is_some())
             .with(Extras::NAME, owned_name.is_some())
             .with(Extras::INFO, !info.is_empty());
+        if !self.push_extras(extras, trace, point.id, foreign_parent, owned_name, info) {
+            return false;
+        }
+        let Ok(room) = self.inlet.entries.write_chunk_uninit(1) else { return false };
         let number = point.id.number;
-        let at = SinceEntry::default();
-        self.push_extras(extras, trace, point.id, foreign_parent, owned_name, info)
-            && self.push_entry(trace, Entry { name, number, parent, at, phase, extras })
+        let moment = Moment::new(trace.anchor().elapsed_us_by(&self.counter), phase, extras);
+        room.fill_from_iter([Entry { name, number, parent, moment }]) == 1
     }
 
     /// Before their entry: what the background finds an entry for is all there.
@@ -222,12 +268,12 @@ impl Ring {
             return false;
         }
         let mut push = |extra| {
-            let pushed = self.extras.push(extra);
+            let pushed = self.inlet.extras.push(extra);
             debug_assert!(pushed.is_ok(), "there is room");
         };
         if extras.has(Extras::TRACE) {
             push(Extra::Trace(trace.clone()));
-            self.trace = trace.serial();
+            self.trace = Some(trace.serial());
         }
         if extras.has(Extras::POINT) {
             push(Extra::Point(point));

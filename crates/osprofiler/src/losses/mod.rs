@@ -31,15 +31,16 @@ pub(crate) enum Reason {
     Failed,
 }
 
-/// Counts a record that is dropped. It is called on traced threads, and takes a lock for the first of a
-/// trace only.
-pub(crate) fn count(trace: &Arc<TraceState>, at: Timestamp, reason: Reason) {
+/// Counts records that are dropped, of which the last was made at this time. It is called on traced
+/// threads, and takes a lock for the first of a trace only.
+pub(crate) fn count(trace: &Arc<TraceState>, records: usize, last: Timestamp, reason: Reason) {
+    let records = records as u64;
     let counts = match reason {
-        Reason::NoRoom => Counts { no_room: 1, failed: 0 },
-        Reason::Failed => Counts { no_room: 0, failed: 1 },
+        Reason::NoRoom => Counts { no_room: records, failed: 0 },
+        Reason::Failed => Counts { no_room: 0, failed: records },
     };
     state::count_dropped(counts);
-    have_told(trace, counts, at);
+    have_told(trace, counts, last);
 }
 
 /// Has so many losses told, of which the last was at this time.

@@ -4,32 +4,60 @@
 #[cfg_attr(not(feature = "enable"), path = "disabled.rs")]
 mod place;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::cell::Cell;
 
-pub(crate) use self::place::{is_tracing, swap, with};
+pub(crate) use self::place::{exchange, is_tracing, with};
 use super::scope::Scope;
 
-/// Runs `f` with nothing in the slot.
-pub(crate) fn without<R>(f: impl FnOnce() -> R) -> R {
-    let _aside = Aside(swap(None));
-    f()
-}
+/// What is in the slot for a while, and then what was there before again, whatever happens. Meanwhile
+/// that is where this came from.
+pub(crate) struct Installed<'a>(&'a mut Option<Scope>);
 
-/// What is not in the slot for a while, and is put back whatever happens.
-struct Aside(Option<Box<Scope>>);
-
-impl Drop for Aside {
-    fn drop(&mut self) {
-        swap(self.0.take());
+impl<'a> Installed<'a> {
+    #[inline]
+    pub(crate) fn new(scope: &'a mut Option<Scope>) -> Self {
+        exchange(scope);
+        Self(scope)
     }
 }
 
+impl Drop for Installed<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        exchange(self.0);
+    }
+}
+
+/// Runs `f` with nothing in the slot.
+pub(crate) fn without<R>(f: impl FnOnce() -> R) -> R {
+    let mut nothing = None;
+    let _installed = Installed::new(&mut nothing);
+    f()
+}
+
+/// Puts this into the slot; gives back what was there.
+fn swap(mut scope: Option<Scope>) -> Option<Scope> {
+    exchange(&mut scope);
+    scope
+}
+
+/// Puts this into the slot, where nothing is.
+pub(crate) fn fill(scope: Scope) {
+    swap(Some(scope));
+}
+
+thread_local! {
+    /// The serial of the next scope that is pushed on this thread.
+    static NEXT: Cell<u64> = const { Cell::new(0) };
+}
+
 /// Puts a scope on top of what is there; gives the serial by which to remove it.
-pub(crate) fn push(mut scope: Box<Scope>) -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let serial = NEXT.fetch_add(1, Ordering::Relaxed);
+pub(crate) fn push(mut scope: Scope) -> u64 {
+    let serial = NEXT.replace(NEXT.get() + 1);
     scope.serial = Some(serial);
-    scope.below = swap(None);
+    if is_tracing() {
+        scope.below = swap(None).map(Box::new);
+    }
     swap(Some(scope));
     serial
 }
@@ -37,17 +65,22 @@ pub(crate) fn push(mut scope: Box<Scope>) -> u64 {
 /// Closes and removes the scope that was pushed, wherever it lies by now: guards may be dropped in
 /// any order. Does nothing if it is not there any more.
 pub(crate) fn remove(serial: u64) {
-    let mut top = swap(None);
-    let mut place = &mut top;
+    let Some(mut top) = swap(None) else { return };
+    if top.serial == Some(serial) {
+        // Nothing is in the slot meanwhile: what a notifier does now is not recorded.
+        top.close_all();
+        swap(top.below.take().map(|below| *below));
+        return;
+    }
+    let mut place = &mut top.below;
     while place.as_ref().is_some_and(|scope| scope.serial != Some(serial)) {
         place = &mut place.as_mut().expect("it is there").below;
     }
     if let Some(mut scope) = place.take() {
-        // Nothing is in the slot meanwhile: what a notifier does now is not recorded.
         scope.close_all();
         *place = scope.below.take();
     }
-    swap(top);
+    swap(Some(top));
 }
 
 /// Closes and removes everything.
@@ -55,6 +88,6 @@ pub(crate) fn clear() {
     let mut top = swap(None);
     while let Some(mut scope) = top {
         scope.close_all();
-        top = scope.below.take();
+        top = scope.below.take().map(|below| *below);
     }
 }
