@@ -98,3 +98,11 @@ test("a request becomes a command that no text can break out of", () => {
   );
   expect(curlOf('{"db": {}}')).toBeNull();
 });
+
+test("a string of millions of characters, escaped or not, does not run out of stack", () => {
+  for (const long of ["x".repeat(10_000_000), '"'.repeat(2_000_000)]) {
+    const record = JSON.stringify({ name: "a", info: { text: long } });
+    const info = memberText(record, "info");
+    expect(jsonLines(info).map(({ key, value }) => [key, value.length])).toEqual([["", 0], ["text", long.length]]);
+  }
+});

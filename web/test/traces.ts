@@ -51,7 +51,7 @@ export function traceOf(text: string): Trace {
     error: indexes(({ error }) => error),
     leftOut: new Uint32Array(points.length),
     ids: new Uint8Array(points.length * 16).map((_, at) => (at % 16 === 15 ? Math.floor(at / 16) : 0)),
-    rootParent: new Uint32Array(points.length),
+    rootParent: new Uint32Array(parent.filter((above) => above < 0).length),
     ...texts.columns(),
   };
   return new Trace(columns, derive(columns));

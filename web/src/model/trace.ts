@@ -117,6 +117,10 @@ export class Trace {
     }
   }
 
+  get rootCount(): number {
+    return this.columns.rootParent.length;
+  }
+
   /** The points that enclose it, the outermost first. */
   ancestors(point: Point): Point[] {
     const above: Point[] = [];

@@ -25,6 +25,7 @@ export function readLink(state: TraceState): void {
   if (to > from) {
     state.setRange({ from, to });
   }
+  state.compared.wanted.value = link.get("with");
   const point = link.get("point");
   state.select(point === null ? NO_POINT : state.trace.pointOf(point));
 }
@@ -32,17 +33,20 @@ export function readLink(state: TraceState): void {
 /** Keeps the address true; gives what ends that. */
 export function watchLink(state: TraceState): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  return effect(() => {
+  const end = effect(() => {
     const hash = linkOf(state);
     clearTimeout(timer);
     timer = setTimeout(() => history.replaceState(null, "", hash), DELAY);
   });
+  return () => {
+    end();
+    clearTimeout(timer);
+  };
 }
 
 /** The address of what is shown, from `#` on. */
 export function linkOf(state: TraceState, point = state.selected.value): string {
   const range = state.range.value;
-  const isWhole = range.from === state.all.from && range.to === state.all.to;
   const link = linkParameters();
   const put = (key: string, value: string | false) => (value ? link.set(key, value) : link.delete(key));
   put("view", state.view.value !== "waterfall" && state.view.value);
@@ -51,7 +55,8 @@ export function linkOf(state: TraceState, point = state.selected.value): string 
   put("merged", state.isMerged.value && "1");
   put("q", state.search.text.value);
   put("filter", state.search.isFilter.value && "1");
-  put("time", !isWhole && `${range.from.toFixed(1)}-${range.to.toFixed(1)}`);
+  put("time", !state.isWhole && `${range.from.toFixed(1)}-${range.to.toFixed(1)}`);
+  put("with", state.compared.wanted.value ?? false);
   put("point", point !== NO_POINT && state.trace.id(point));
   return `#${link}`;
 }

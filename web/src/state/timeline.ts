@@ -13,6 +13,11 @@ export class Timeline {
     this.range = signal(all);
   }
 
+  get isWhole(): boolean {
+    const { from, to } = this.range.value;
+    return from === this.all.from && to === this.all.to;
+  }
+
   setRange(range: Range): void {
     this.range.value = within(range, this.all);
   }

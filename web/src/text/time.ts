@@ -21,3 +21,9 @@ export function instant(us: number, isLocal: boolean): string {
   const zone = `${sign}${two(Math.floor(Math.abs(offset) / 60))}:${two(Math.abs(offset) % 60)}`;
   return `${date} ${time}.${String(at.getMilliseconds()).padStart(3, "0")} ${zone}`;
 }
+
+/** Microseconds since 1970, from text such as `utcMicros` gives; 0 if it is none. */
+export function microsOf(text: string): number {
+  const ms = Date.parse(`${text.slice(0, 23)}Z`);
+  return Number.isNaN(ms) ? 0 : ms * 1000 + Number(text.slice(23, 26).padEnd(3, "0"));
+}

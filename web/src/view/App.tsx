@@ -1,7 +1,8 @@
 import { useEffect } from "preact/hooks";
 import { duringPrint } from "../draw/theme.ts";
-import { isHelpOpen, screen } from "../state/app.ts";
+import { hasServer, isHelpOpen, screen } from "../state/app.ts";
 import { runKey } from "../state/commands.ts";
+import { oneLine } from "../text/clean.ts";
 import { Help } from "./Help.tsx";
 import { ListPage } from "./ListPage.tsx";
 import { TracePage } from "./TracePage.tsx";
@@ -25,11 +26,12 @@ function Screen() {
     case "failed":
       return (
         <p class="reading" role="alert">
-          The trace cannot be shown: {now.message}.
+          The trace cannot be shown: {oneLine(now.message)}.{" "}
+          {hasServer.value && <a href="#">All traces</a>}
         </p>
       );
     case "list":
-      return <ListPage />;
+      return <ListPage state={now.state} />;
     case "trace":
       return <TracePage key={now.state.trace.header.base_id} state={now.state} />;
   }

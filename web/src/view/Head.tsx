@@ -1,12 +1,13 @@
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
-import { mode, setMode } from "../draw/theme.ts";
-import { isHelpOpen, isLocalTime } from "../state/app.ts";
 import { NO_POINT } from "../model/trace.ts";
+import { hasServer, isHelpOpen, isLocalTime } from "../state/app.ts";
 import type { TraceState } from "../state/trace-state.ts";
 import { oneLine } from "../text/clean.ts";
 import { instant } from "../text/time.ts";
 import { count, duration } from "../text/units.ts";
+import { SaveMenu } from "./SaveMenu.tsx";
+import { ThemeButton } from "./ThemeButton.tsx";
 
 export function Head({ state }: { state: TraceState }) {
   const { trace } = state;
@@ -17,6 +18,7 @@ export function Head({ state }: { state: TraceState }) {
       <div class="title">
         <h1>{name}</h1>
         <p class="sub">
+          {hasServer.value && <a href="#">← All traces</a>}
           <span class="id" title="Id of the trace">
             {oneLine(header.base_id ?? "no id")}
           </span>
@@ -29,14 +31,8 @@ export function Head({ state }: { state: TraceState }) {
       </div>
       <Figures state={state} />
       <div class="head-buttons">
-        <button
-          class="quiet"
-          title="Dark or light (t)"
-          aria-label={`Theme: ${mode.value}`}
-          onClick={() => setMode(document.documentElement.dataset.theme === "dark" ? "light" : "dark")}
-        >
-          ◐
-        </button>
+        <SaveMenu state={state} />
+        <ThemeButton />
         <button class="quiet" title="Help (?)" aria-label="Help" onClick={() => (isHelpOpen.value = true)}>
           ?
         </button>

@@ -1,7 +1,10 @@
 import { type Signal, useSignal } from "@preact/signals";
+import { notice } from "../state/app.ts";
 import type { TraceState } from "../state/trace-state.ts";
 import { NO_POINT } from "../model/trace.ts";
+import { oneLine } from "../text/clean.ts";
 import { Calls } from "./Calls.tsx";
+import { Compare } from "./compare/Compare.tsx";
 import { Flame } from "./flame/Flame.tsx";
 import { Head } from "./Head.tsx";
 import { Hosts } from "./Hosts.tsx";
@@ -13,11 +16,15 @@ import { Toolbar } from "./Toolbar.tsx";
 import { VIEW_LABELS } from "./labels.ts";
 import { Waterfall } from "./waterfall/Waterfall.tsx";
 
+/** Pixels from which on the overview stands beside the view, rather than in its way. */
+const WIDE = 860;
+
 export function TracePage({ state }: { state: TraceState }) {
-  const isPanelOpen = useSignal(true);
+  const isPanelOpen = useSignal(window.innerWidth >= WIDE);
   return (
     <div class="trace-page">
       <Head state={state} />
+      <Notice />
       <Lanes state={state} />
       <Toolbar state={state} isPanelOpen={isPanelOpen} />
       <Legend state={state} />
@@ -40,6 +47,14 @@ function Stage({ state, isPanelOpen }: { state: TraceState; isPanelOpen: Signal<
   );
 }
 
+function Notice() {
+  return notice.value === "" ? null : (
+    <p class="notice" role="status">
+      {oneLine(notice.value)}
+    </p>
+  );
+}
+
 function CurrentView({ state }: { state: TraceState }) {
   switch (state.view.value) {
     case "waterfall":
@@ -52,5 +67,7 @@ function CurrentView({ state }: { state: TraceState }) {
       return <Hosts state={state} />;
     case "calls":
       return <Calls state={state} />;
+    case "compare":
+      return <Compare state={state} />;
   }
 }

@@ -8,6 +8,7 @@ export const VIEW_LABELS: Record<View, string> = {
   statistics: "Statistics",
   hosts: "Hosts",
   calls: "Calls",
+  compare: "Compare",
 };
 
 export const COLORING_LABELS: Record<Coloring, string> = {
