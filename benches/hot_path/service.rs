@@ -13,7 +13,7 @@ mod shop;
 use std::thread;
 use std::time::Duration;
 
-use osprofiler::{HmacKey, Profiler, propagation};
+use osprofiler::{HmacKey, Profiler};
 use osprofiler_benches::{Bench, Table, in_turn};
 use osprofiler_drivers::{ListQuery, Options, TraceSummary, open_reader};
 
