@@ -44,19 +44,19 @@ export function merge(trace: Trace): Merged {
   return placed(grown);
 }
 
-/** Points of one kind have name, service and brief detail in common. */
+/** Numbers the likenesses of the points. */
 function kindsOf(trace: Trace): { of: Uint32Array; count: number } {
-  const known = new Map<string, number>();
-  const { name, brief } = trace.columns;
-  const of = Uint32Array.from({ length: trace.count }, (_, point) => {
-    const key = `${name[point]},${brief[point]},${trace.serviceOf[point]}`;
+  const known = new Map<number, number>();
+  const of = new Uint32Array(trace.count);
+  for (let point = 0; point < trace.count; point++) {
+    const key = trace.likeness(point);
     let kind = known.get(key);
     if (kind === undefined) {
       kind = known.size;
       known.set(key, kind);
     }
-    return kind;
-  });
+    of[point] = kind;
+  }
   return { of, count: known.size };
 }
 

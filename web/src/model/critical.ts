@@ -147,14 +147,14 @@ export interface CriticalShare {
 }
 
 /** How long everything waited for points that have a key in common, the longest first. */
-export function criticalShares(path: CriticalPath, keyOf: (point: number) => string): CriticalShare[] {
-  const shares = new Map<string, CriticalShare>();
+export function criticalShares(path: CriticalPath, keyOf: (point: number) => number): CriticalShare[] {
+  const shares = new Map<number, CriticalShare>();
   let last = -2;
   let share: CriticalShare | undefined;
   for (const step of path.byPoint) {
     const point = path.point[step];
     if (point !== last || !share) {
-      const key = point < 0 ? "" : keyOf(point);
+      const key = point < 0 ? -1 : keyOf(point);
       share = shares.get(key) ?? { point, count: 0, time: 0 };
       share.count++;
       shares.set(key, share);

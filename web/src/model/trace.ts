@@ -75,6 +75,12 @@ export class Trace {
     return this.hosts[this.hostOf[point]];
   }
 
+  /** Points that are alike have this in common: name, what it was about in brief, service. */
+  likeness(point: Point): number {
+    const { name, brief } = this.columns;
+    return (name[point] * this.textCount + brief[point]) * this.services.length + this.serviceOf[point];
+  }
+
   start(point: Point): number {
     return this.columns.start[point];
   }

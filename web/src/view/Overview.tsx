@@ -62,7 +62,7 @@ function ByService({ state }: { state: TraceState }) {
   const { trace } = state;
   const path = state.critical.value;
   const whole = trace.header.duration_us;
-  const shares = useMemo(() => criticalShares(path, (point) => String(trace.serviceOf[point])), [path]);
+  const shares = useMemo(() => criticalShares(path, (point) => trace.serviceOf[point]), [path]);
   const color = ({ point }: CriticalShare) =>
     point === NO_POINT ? "var(--faint)" : `var(--series-${trace.serviceOf[point] % 8})`;
   return (
@@ -99,11 +99,7 @@ function ByService({ state }: { state: TraceState }) {
 function Critical({ state }: { state: TraceState }) {
   const { trace } = state;
   const path = state.critical.value;
-  const { name, brief } = trace.columns;
-  const shares = useMemo(
-    () => criticalShares(path, (point) => [name[point], brief[point], trace.serviceOf[point]].join()),
-    [path],
-  );
+  const shares = useMemo(() => criticalShares(path, (point) => trace.likeness(point)), [path]);
   const longest = shares[0]?.time ?? 1;
   return (
     <section>
