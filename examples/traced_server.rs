@@ -17,7 +17,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::extract::Request;
 use clap::Parser;
-use osprofiler::instrument::tower::ServerLayer;
+use osprofiler::instrument::axum::ServerLayer;
 use osprofiler::propagation::KeyRing;
 use osprofiler::{Record, notifier};
 use tokio::net::TcpListener;

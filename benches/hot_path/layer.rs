@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use axum::{Router, routing::get};
-use osprofiler::instrument::tower::ServerLayer;
+use osprofiler::instrument::axum::ServerLayer;
 use osprofiler::propagation::KeyRing;
 use osprofiler_benches::{Bench, Runner};
 use tower::layer::util::Identity;

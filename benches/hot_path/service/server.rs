@@ -11,7 +11,7 @@ use axum::extract::Path;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use osprofiler::instrument::tower::ServerLayer;
+use osprofiler::instrument::axum::ServerLayer;
 use osprofiler::notifier;
 use osprofiler::propagation::KeyRing;
 use osprofiler_benches::start_job;

@@ -103,6 +103,29 @@ impl Carried {
         Self(Some(Box::new(Some(scope))))
     }
 
+    /// A point that begins now, in a scope of its own under `profiler`.
+    #[cfg(feature = "tower")]
+    pub(crate) fn under(profiler: &crate::Profiler, name: &'static str, info: Info) -> Self {
+        Self::at(profiler.into(), name.into(), info)
+    }
+
+    /// Whether there is a point that has not ended.
+    #[cfg(feature = "tower")]
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Polls something within the scope; if it panics, that is the end of the point.
+    #[cfg(feature = "tower")]
+    pub(crate) fn poll<T>(&mut self, poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
+        let polled = self.run(|| catch_unwind(AssertUnwindSafe(poll)));
+        polled.unwrap_or_else(|panic| {
+            self.end(outcome::panic_info(outcome::panic_message(&*panic)));
+            resume_unwind(panic)
+        })
+    }
+
+    /// Runs `f` with the scope installed. If `f` panics, the scope is carried on all the same.
     pub(crate) fn run<R>(&mut self, f: impl FnOnce() -> R) -> R {
         match &mut self.0 {
             Some(scope) => run(scope, f),
@@ -240,16 +263,15 @@ impl<F, C> Begun<F, C> {
         Self { future: Some(future), carried, inspect: Some(inspect) }
     }
 
-    /// A point in a scope of its own under `profiler`; `make` makes the future within it.
+    /// A point that begins now, under the current one; `make` makes the future within it.
     #[cfg(feature = "tower")]
-    pub(crate) fn under(
-        profiler: &crate::Profiler,
+    pub(crate) fn begin(
         name: &'static str,
         info: Info,
         inspect: C,
         make: impl FnOnce() -> F,
     ) -> Self {
-        let mut carried = Carried::at(profiler.into(), name.into(), info);
+        let mut carried = Carried::begin(name.into(), info);
         let future = carried.run(make);
         Self::new(future, carried, inspect)
     }

@@ -57,9 +57,9 @@
 //! [`profiler::fork`] or [`TraceExt::in_profiler`].
 //!
 //! ```
-//! # #[cfg(all(feature = "tower", feature = "sqlite"))] {
+//! # #[cfg(all(feature = "axum", feature = "sqlite"))] {
 //! use axum::{Router, routing::get};
-//! use osprofiler::instrument::tower::ServerLayer;
+//! use osprofiler::instrument::axum::ServerLayer;
 //! use osprofiler::{Config, TraceExt};
 //!
 //! async fn handler() -> &'static str {
@@ -135,12 +135,6 @@ pub use crate::trace::Trace;
 pub use crate::traced_impl::TracedImpl;
 
 /// The README's example compiles.
-#[cfg(all(
-    doctest,
-    feature = "tower",
-    feature = "reqwest",
-    feature = "sqlite",
-    feature = "macros"
-))]
+#[cfg(all(doctest, feature = "axum", feature = "reqwest", feature = "sqlite", feature = "macros"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
-use osprofiler::instrument::tower::ServerLayer;
+use osprofiler::instrument::axum::ServerLayer;
 use osprofiler::{info, trace};
 use serde::Deserialize;
 use serde_json::{Value, json};

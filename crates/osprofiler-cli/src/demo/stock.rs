@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use osprofiler::instrument::Kind;
-use osprofiler::instrument::tower::ServerLayer;
+use osprofiler::instrument::axum::ServerLayer;
 use osprofiler::{TraceExt, info};
 use serde_json::{Value, json};
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions, SqliteRow};

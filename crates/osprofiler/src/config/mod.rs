@@ -234,8 +234,8 @@ impl Config {
     /// If no driver of this build knows the connection string, or there is none and no home folder.
     ///
     /// ```no_run
-    /// # #[cfg(feature = "tower")] {
-    /// use osprofiler::{Config, instrument::tower::ServerLayer};
+    /// # #[cfg(feature = "axum")] {
+    /// use osprofiler::{Config, instrument::axum::ServerLayer};
     ///
     /// let mut config = Config::default();
     /// config.merge_env()?;

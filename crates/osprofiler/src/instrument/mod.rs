@@ -1,27 +1,41 @@
 //! Points for free: what other libraries do, recorded.
 //!
-//! | module | feature | what |
-//! |---|---|---|
-//! | `tower` | `tower` | layers for servers and clients: axum, hyper, tonic |
-//! | `reqwest` | `reqwest` | sending a traced request |
-//! | `diesel` | `diesel` | SQL statements: all its databases |
-//! | `lapin` | `lapin` | messages over AMQP, and the RPC of oslo.messaging |
-//! | `redis` | `redis-client` | Redis commands |
-//! | `rusqlite` | `rusqlite` | SQL statements: SQLite |
-//! | `sqlx` | `sqlx` | SQL statements: pools, connections, transactions |
+//! | module, feature | what |
+//! |---|---|
+//! | `actix_web`, `actix-web` | the middleware of an actix-web server |
+//! | `axum` | the layer of an axum server |
+//! | `diesel` | SQL statements: all its databases |
+//! | `lapin` | messages over AMQP, and the RPC of oslo.messaging |
+//! | `redis`, `redis-client` | Redis commands |
+//! | `reqwest` | sending a traced request |
+//! | `reqwest_middleware`, `reqwest-middleware` | the same as a middleware |
+//! | `rusqlite` | SQL statements: SQLite |
+//! | `sqlx` | SQL statements: pools, connections, transactions |
+//! | `tower` | layers for servers and clients: hyper, hyper-util and others |
+//! | `ureq` | the middleware of a blocking client |
 
+#[cfg(feature = "actix-web")]
+pub mod actix_web;
+#[cfg(feature = "axum")]
+pub mod axum;
 #[cfg(feature = "diesel")]
 pub mod diesel;
-#[cfg(feature = "http")]
+#[cfg(any(feature = "tower", feature = "reqwest", feature = "ureq"))]
 mod http_info;
 #[cfg(feature = "lapin")]
 pub mod lapin;
+#[cfg(any(feature = "tower", feature = "reqwest", feature = "ureq"))]
+mod query;
 #[cfg(feature = "redis-client")]
 pub mod redis;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
+#[cfg(feature = "reqwest-middleware")]
+pub mod reqwest_middleware;
 #[cfg(feature = "rusqlite")]
 pub mod rusqlite;
+#[cfg(feature = "tower")]
+mod served;
 #[cfg(feature = "_sql")]
 #[allow(dead_code, reason = "each library uses some of it")]
 pub mod sql;
@@ -29,6 +43,10 @@ pub mod sql;
 pub mod sqlx;
 #[cfg(feature = "tower")]
 pub mod tower;
+#[cfg(feature = "ureq")]
+pub mod ureq;
+#[cfg(feature = "tower")]
+mod watched;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

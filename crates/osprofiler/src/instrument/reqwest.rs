@@ -1,12 +1,14 @@
 //! Sending a traced request with reqwest.
 
+use std::fmt::Display;
+
 use http::StatusCode;
-use reqwest::{RequestBuilder, Response, Result};
+use reqwest::{Body, Error, Request, RequestBuilder, Response};
 
 use super::Kind;
-use super::http_info::{ClientRequest, HasStatus, ResponseInfo};
+use super::http_info::{Answer, ClientRequest, content_length};
 use crate::future::Traced;
-use crate::propagation;
+use crate::{profiler, propagation};
 
 /// Sends requests that belong to the current trace.
 pub trait SendTraced {
@@ -26,41 +28,69 @@ pub trait SendTraced {
     /// # Ok(())
     /// # }
     /// ```
-    fn send_traced(self) -> impl Future<Output = Result<Response>> + Send;
+    fn send_traced(self) -> impl Future<Output = Result<Response, Error>> + Send;
 }
 
 impl SendTraced for RequestBuilder {
-    async fn send_traced(self) -> Result<Response> {
-        if !crate::profiler::is_tracing() {
+    async fn send_traced(self) -> Result<Response, Error> {
+        if !profiler::is_tracing() {
             return self.send().await;
         }
         let (client, request) = self.build_split();
-        let mut request = request?;
-        if !Kind::HttpClient.is_on() {
-            propagation::inject(request.headers_mut());
-            return client.execute(request).await;
-        }
-        let url = request.url();
-        let described = ClientRequest {
-            method: request.method(),
-            scheme: url.scheme(),
-            host: url.host_str().unwrap_or_default(),
-            port: url.port(),
-            path: url.path(),
-            query: url.query().unwrap_or_default(),
-        };
-        let (point, info) = (described.point(), described.info());
-        // The headers are those of the point, so they are made when it has begun.
-        let send = async move {
-            propagation::inject(request.headers_mut());
-            client.execute(request).await
-        };
-        Traced::inspected(send, point.into(), info, ResponseInfo("requests")).await
+        send_within(request?, |request| async move { client.execute(request).await }).await
     }
 }
 
-impl HasStatus for Response {
+/// Sends a request within its point if that is recorded, and with the headers of the trace.
+pub(super) async fn send_within<F, E>(
+    mut request: Request,
+    send: impl FnOnce(Request) -> F,
+) -> Result<Response, E>
+where
+    F: Future<Output = Result<Response, E>>,
+    E: Display,
+{
+    if !profiler::is_tracing() {
+        return send(request).await;
+    }
+    if !Kind::HttpClient.is_on() {
+        propagation::inject(request.headers_mut());
+        return send(request).await;
+    }
+    let described = describe(&request);
+    let (point, info, answer) = (described.point(), described.info(), described.answer());
+    // The headers are those of the point, so they are made when it has begun.
+    let send = async move {
+        propagation::inject(request.headers_mut());
+        send(request).await
+    };
+    Traced::inspected(send, point.into(), info, answer).await
+}
+
+fn describe(request: &Request) -> ClientRequest<'_> {
+    let url = request.url();
+    ClientRequest {
+        method: request.method(),
+        scheme: url.scheme(),
+        host: url.host_str().unwrap_or_default(),
+        port: url.port(),
+        path: url.path(),
+        query: url.query().unwrap_or_default(),
+        size: size(request),
+    }
+}
+
+/// Bytes of the body, unless it is a stream.
+fn size(request: &Request) -> Option<u64> {
+    request.body().and_then(Body::as_bytes).map(|bytes| bytes.len() as u64)
+}
+
+impl Answer for Response {
     fn status(&self) -> StatusCode {
         Self::status(self)
+    }
+
+    fn size(&self) -> Option<u64> {
+        content_length(self.headers())
     }
 }
