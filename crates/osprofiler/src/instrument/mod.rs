@@ -11,6 +11,7 @@
 //! | `reqwest_middleware`, `reqwest-middleware` | the same as a middleware |
 //! | `rusqlite` | SQL statements: SQLite |
 //! | `sqlx` | SQL statements: pools, connections, transactions |
+//! | `tonic` | layers for gRPC servers and clients |
 //! | `tower` | layers for servers and clients: hyper, hyper-util and others |
 //! | `ureq` | the middleware of a blocking client |
 
@@ -41,6 +42,8 @@ mod served;
 pub mod sql;
 #[cfg(feature = "sqlx")]
 pub mod sqlx;
+#[cfg(feature = "tonic")]
+pub mod tonic;
 #[cfg(feature = "tower")]
 pub mod tower;
 #[cfg(feature = "ureq")]
