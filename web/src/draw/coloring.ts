@@ -27,8 +27,9 @@ export function colorOf(trace: Trace, coloring: Coloring, theme: Theme): ColorOf
   }
 }
 
+/** Not red, which is for errors. */
 export function heatScale(theme: Theme): string[] {
-  return [20, 40, 60, 80, 100].map((part) => `color-mix(in oklab, ${theme.error} ${part}%, ${theme.faint})`);
+  return [10, 30, 50, 75, 100].map((part) => `color-mix(in oklab, ${theme.accent} ${part}%, ${theme.faint})`);
 }
 
 function heatOf(trace: Trace, point: Point): number {

@@ -10,6 +10,7 @@ import { useBrush } from "./use-brush.ts";
 
 const LANE = 13;
 const MAX_LANES = 12;
+const MEANING = "solid: at work; pale: waiting for others; line below: everything waited for it; red: a point failed";
 /** Below the lanes stand times and matches. */
 const FOOT = 16;
 
@@ -23,7 +24,7 @@ export function Lanes({ state }: { state: TraceState }) {
   useBrush(ref, state);
   return (
     <section class="lanes" aria-label="Services over time">
-      <ol class="lane-names" style={{ height: `${height}px` }}>
+      <ol class="lane-names" title={MEANING} style={{ height: `${height}px` }}>
         {services.slice(0, shown).map((service, at) => (
           <li key={service} style={{ height: `${LANE}px`, "--swatch": `var(--series-${at % 8})` }}>
             <span title={oneLine(service)}>{oneLine(service)}</span>

@@ -10,6 +10,7 @@ const INDENT = 14;
 const MAX_INDENT = 16;
 /** Characters of a detail in a row; all of it is one click away. */
 const MAX_DETAIL = 240;
+const MAX_TITLE = 1000;
 
 interface RowProps {
   state: TraceState;
@@ -60,7 +61,9 @@ export function Row({ state, point, top, left }: RowProps) {
           </span>
         )}
         <span class="name">{oneLine(trace.name(point))}</span>
-        <span class="detail">{oneLine(trace.brief(point)).slice(0, MAX_DETAIL)}</span>
+        <span class="detail" title={oneLine(trace.detail(point).slice(0, MAX_TITLE))}>
+          {oneLine(trace.brief(point)).slice(0, MAX_DETAIL)}
+        </span>
         <Marks trace={trace} point={point} />
         {isFolded && hasChildren && <span class="hidden-count">+{count(trace.derived.next[point] - point - 1)}</span>}
         <span class="place">{place(trace, point)}</span>
