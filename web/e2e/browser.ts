@@ -55,7 +55,7 @@ export async function open(browser: Browser, target: string, how: How = {}): Pro
     await context.setOffline(true);
   }
   await page.goto(url + hash);
-  await page.waitForSelector(".reading", { state: "detached" });
+  await page.waitForSelector(".reading:not([role=alert])", { state: "detached" });
   return { page, faults };
 }
 

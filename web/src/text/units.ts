@@ -10,21 +10,25 @@ export function duration(us: number): string {
     return `${sign}${length} µs`;
   }
   if (length < 999_500) {
-    return `${sign}${threeDigits(length / 1_000)} ms`;
+    return `${sign}${threeDigits(length)} ms`;
   }
   if (length < 600_000_000) {
-    return `${sign}${threeDigits(length / 1_000_000)} s`;
+    return `${sign}${threeDigits(length / 1_000)} s`;
   }
   return sign + minutes(length);
 }
 
 function minutes(us: number): string {
   const all = Math.round(us / 60_000_000);
-  return all < 120 ? `${all} min` : `${threeDigits(us / 3_600_000_000)} h`;
+  return all < 120 ? `${all} min` : `${threeDigits(us / 3_600_000)} h`;
 }
 
-function threeDigits(value: number): string {
-  return value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0);
+/** Of thousandths, in whole numbers, so that halves are rounded up as the program does it. */
+function threeDigits(thousandths: number): string {
+  const whole = Math.floor(thousandths);
+  const decimals = whole < 9_995 ? 2 : whole < 99_950 ? 1 : 0;
+  const step = 10 ** (3 - decimals);
+  return (Math.floor((whole + step / 2) / step) / 10 ** decimals).toFixed(decimals);
 }
 
 /** A time on an axis whose marks are `step` apart, with as many decimals as tell them apart. */

@@ -19,6 +19,9 @@ export function Head({ state }: { state: TraceState }) {
         <h1>{name}</h1>
         <p class="sub">
           {hasServer.value && <a href="#">← All traces</a>}
+          {state.id !== null && state.below !== null && (
+            <a href={`#${new URLSearchParams({ trace: state.id })}`}>{count(trace.count)} of its points; show all</a>
+          )}
           <span class="id" title="Id of the trace">
             {oneLine(header.base_id ?? "no id")}
           </span>

@@ -11,19 +11,24 @@ const TEXTS: { key: keyof Wanted; label: string; hint: string }[] = [
 ];
 
 let timer: ReturnType<typeof setTimeout> | undefined;
+/** What was typed and is not asked for yet. */
+let typed: Partial<Wanted> = {};
 
 /** What of the list is wanted; it is in the address too. */
 export function Filters({ state }: { state: ListState }) {
   const wanted = state.wanted.value;
-  const want = (key: keyof Wanted, value: string) => {
-    const next = { ...state.wanted.peek(), [key]: value.trim() };
+  const want = (change: Partial<Wanted>) => {
+    clearTimeout(timer);
+    const next = { ...state.wanted.peek(), ...typed, ...change };
+    typed = {};
     const link = new URLSearchParams(Object.entries(next).filter(([, value]) => value !== ""));
     history.replaceState(null, "", `#${link}`);
     state.wanted.value = next;
   };
   const type = (key: keyof Wanted, value: string) => {
+    typed[key] = value.trim();
     clearTimeout(timer);
-    timer = setTimeout(() => want(key, value), PAUSE);
+    timer = setTimeout(() => want({}), PAUSE);
   };
   const isAny = Object.entries(NOTHING_WANTED).every(([key]) => wanted[key as keyof Wanted] === "");
   return (
@@ -36,7 +41,7 @@ export function Filters({ state }: { state: ListState }) {
       ))}
       <label>
         <span>Since</span>
-        <select value={wanted.since} onChange={({ currentTarget }) => want("since", currentTarget.value)}>
+        <select value={wanted.since} onChange={({ currentTarget }) => want({ since: currentTarget.value })}>
           <option value="">any time</option>
           {Object.entries(SINCE).map(([key, { label }]) => (
             <option key={key} value={key}>
@@ -46,7 +51,7 @@ export function Filters({ state }: { state: ListState }) {
         </select>
       </label>
       <label class="check">
-        <input type="checkbox" checked={wanted.errors !== ""} onChange={({ currentTarget }) => want("errors", currentTarget.checked ? "1" : "")} />
+        <input type="checkbox" checked={wanted.errors !== ""} onChange={({ currentTarget }) => want({ errors: currentTarget.checked ? "1" : "" })} />
         <span>with errors only</span>
       </label>
       {!isAny && (

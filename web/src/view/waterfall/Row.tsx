@@ -64,7 +64,7 @@ export function Row({ state, point, top, left }: RowProps) {
         <span class="detail" title={oneLine(trace.detail(point).slice(0, MAX_TITLE))}>
           {oneLine(trace.brief(point)).slice(0, MAX_DETAIL)}
         </span>
-        <Marks trace={trace} point={point} />
+        <Marks state={state} point={point} />
         {isFolded && hasChildren && <span class="hidden-count">+{count(trace.derived.next[point] - point - 1)}</span>}
         <span class="place">{place(trace, point)}</span>
         <span class="unseen">{length(trace, point)}</span>
@@ -73,7 +73,8 @@ export function Row({ state, point, top, left }: RowProps) {
   );
 }
 
-function Marks({ trace, point }: { trace: Trace; point: Point }) {
+function Marks({ state, point }: { state: TraceState; point: Point }) {
+  const { trace, id } = state;
   const left = trace.columns.leftOut[point];
   return (
     <>
@@ -86,7 +87,12 @@ function Marks({ trace, point }: { trace: Trace; point: Point }) {
       {trace.is(point, "startMissing") && <span class="mark odd">start missing</span>}
       {trace.is(point, "orphan") && <span class="mark odd">orphan</span>}
       {trace.is(point, "cycle") && <span class="mark odd">its own ancestor</span>}
-      {left > 0 && <span class="mark">{count(left)} more below</span>}
+      {left > 0 && id === null && <span class="mark">{count(left)} more below</span>}
+      {left > 0 && id !== null && (
+        <a class="mark" href={`#${new URLSearchParams({ trace: id, below: trace.id(point) })}`}>
+          {count(left)} more below
+        </a>
+      )}
     </>
   );
 }
