@@ -90,7 +90,8 @@ pub(crate) struct StoreArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ShowArgs {
-    /// Id of a trace; or a file with records or a report as JSON, `-` for standard input
+    /// Id of a trace; or a file with records, a report, or spans (OTLP, Jaeger, Zipkin) as JSON, `-` for
+    /// standard input
     #[arg(value_name = "ID|FILE")]
     pub(crate) trace: String,
 
@@ -189,7 +190,8 @@ pub(crate) struct ListArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ImportArgs {
-    /// Records as JSON lines, a JSON array of records, or a report as JSON; `-` for standard input
+    /// Records as JSON lines or in an array, a report, or spans (OTLP, Jaeger, Zipkin), all as JSON; `-` for
+    /// standard input
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
 

@@ -51,6 +51,7 @@ pub mod columns;
 mod detail;
 pub mod dot;
 pub mod export;
+mod foreign;
 pub mod html;
 mod json;
 mod report;

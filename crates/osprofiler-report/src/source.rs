@@ -1,17 +1,20 @@
 //! The records in a file's text, whatever form it has.
 
 use crate::clean::one_line;
+use crate::foreign::Foreign;
 use crate::scan::{elements, member, members, skip, string_end, value_end};
 
 /// Finds the records in `text`, and calls `visit` with the line on which each begins (from 1) and
 /// its JSON text.
 ///
-/// The text has one of three forms, told by what it holds:
+/// The text has one of these forms, told by what it holds:
 ///
 /// - records as JSON lines; blank lines do not count;
 /// - a JSON array of records;
 /// - a report as JSON, ours or the Python tool's, of any depth. Its records come in the order of
-///   its tree, and those that were repeated or unreadable are not in it.
+///   its tree, and those that were repeated or unreadable are not in it;
+/// - spans of OpenTelemetry (OTLP JSON: a request, a list of them, or one on a line), of Jaeger (what its
+///   page saves) or of Zipkin (version 2). The records say the same as the spans.
 ///
 /// Whether each text is a record is for [`ReportBuilder::add`](crate::ReportBuilder::add) to say:
 /// one that is not costs nothing but itself.
@@ -51,9 +54,11 @@ pub fn records(text: &str, visit: &mut dyn FnMut(usize, &str)) -> Result<(), Sou
         Form::Array => elements(content).for_each(|(at, json)| visit(begin + at, json)),
         Form::Report => payloads(content, |at, json| visit(begin + at, json)),
         Form::Single => visit(begin, content),
+        Form::Foreign(foreign) => read_foreign(foreign, content, begin, &mut visit, text)?,
         Form::Lines => lines_of(content).for_each(|(at, json)| visit(begin + at, json)),
     }
     match (found, form) {
+        (0, Form::Foreign(_)) => Err(SourceError::Empty("not a single span")),
         (0, Form::Array) => Err(SourceError::Empty("an empty array")),
         (0, _) => Err(SourceError::Empty("a report without records")),
         _ => Ok(()),
@@ -69,10 +74,20 @@ pub enum SourceError {
          to the end"
     )]
     Empty(&'static str),
+    /// It holds spans of another tracer, which make no sense.
+    #[error("line {line}: {cause}; expected {format}")]
+    Spans {
+        /// What it looks like.
+        format: &'static str,
+        /// The line in question, from 1.
+        line: usize,
+        /// What is wrong with it.
+        cause: String,
+    },
     /// The text has none of the forms.
     #[error(
-        "found {0}, expected records as JSON lines, a JSON array of records, or a report as \
-         `trace show --json` writes it"
+        "found {0}, expected records as JSON lines, a JSON array of records, a report as \
+         `trace show --json` writes it, or spans as OTLP, Jaeger or Zipkin JSON"
     )]
     Unknown(String),
 }
@@ -83,6 +98,7 @@ enum Form {
     Array,
     Report,
     Single,
+    Foreign(Foreign),
 }
 
 impl Form {
@@ -95,6 +111,8 @@ impl Form {
                 || elements(content).any(|(_, json)| is_record(json)))
         {
             Ok(Self::Array)
+        } else if let Some(foreign) = Foreign::of(content) {
+            Ok(Self::Foreign(foreign))
         } else if is_report(content) {
             Ok(Self::Report)
         } else if value_end(content, 0) == Some(content.len()) && is_record(content) {
@@ -105,6 +123,36 @@ impl Form {
             Err(SourceError::Unknown(describe(content)))
         }
     }
+}
+
+/// Reads spans: those of one JSON text, or if there are several, of the text of each line.
+fn read_foreign(
+    foreign: Foreign,
+    content: &str,
+    begin: usize,
+    visit: &mut dyn FnMut(usize, &str),
+    text: &str,
+) -> Result<(), SourceError> {
+    let is_one = value_end(content, 0).is_none_or(|end| end == content.len());
+    let lines: Vec<(usize, &str)> =
+        if is_one { vec![(0, content)] } else { lines_of(content).collect() };
+    for (at, json) in lines {
+        foreign.read(json, &mut |record| visit(begin + at, record)).map_err(|cause| {
+            let before = LineCounter { text, at: 0, line: 1 }.line_of(begin + at);
+            SourceError::Spans {
+                format: foreign.name(),
+                line: before + cause.line().saturating_sub(1),
+                cause: what_is_wrong(&cause),
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// An error's text without the place, which is told as a line of the whole file.
+fn what_is_wrong(error: &serde_json::Error) -> String {
+    let text = one_line(&error.to_string());
+    text.rsplit_once(" at line ").map_or(text.clone(), |(what, _)| what.to_owned())
 }
 
 /// A record always has a `trace_id`, a report never has, and a line that was cut may have lost it.

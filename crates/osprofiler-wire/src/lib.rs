@@ -16,6 +16,7 @@
 //! | [`record`] | [`Record`] as we make it, [`RecordView`] as we find it |
 //! | [`sign`] | [`HmacKey`], [`HmacKeys`]: pack, sign, verify, unpack |
 //! | [`w3c`] | `traceparent` and `tracestate`, and a point's ids as OpenTelemetry has them |
+//! | `spans` | from spans of OpenTelemetry to records, with feature `spans` |
 //! | [`json`] | Python's way of writing JSON, and repairing what it should not have written |
 //!
 //! # Example
@@ -57,6 +58,8 @@ pub mod info;
 pub mod json;
 pub mod record;
 pub mod sign;
+#[cfg(feature = "spans")]
+pub mod spans;
 pub mod timestamp;
 pub mod w3c;
 

@@ -1,13 +1,9 @@
 //! Jaeger's query API: what is asked, and what is answered.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-
 use osprofiler_wire::Timestamp;
+use osprofiler_wire::spans::Trace;
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
-use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::QUERY_PORT;
 use crate::Error;
@@ -39,100 +35,6 @@ struct Refused {
 #[derive(Deserialize)]
 struct Reason {
     code: u16,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct Trace<'a> {
-    /// Hexadecimal digits, without leading zeros on old versions.
-    #[serde(rename = "traceID", borrow)]
-    pub(super) trace_id: Cow<'a, str>,
-    #[serde(borrow)]
-    pub(super) spans: Vec<Span<'a>>,
-    #[serde(borrow)]
-    pub(super) processes: HashMap<Cow<'a, str>, Process<'a>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Span<'a> {
-    #[serde(rename = "spanID", borrow)]
-    pub(super) span_id: Cow<'a, str>,
-    #[serde(borrow)]
-    pub(super) operation_name: Cow<'a, str>,
-    #[serde(default, borrow)]
-    pub(super) references: Vec<Reference<'a>>,
-    /// Microseconds since the epoch.
-    pub(super) start_time: i64,
-    /// Microseconds.
-    pub(super) duration: i64,
-    #[serde(default, borrow)]
-    pub(super) tags: Vec<Tag<'a>>,
-    #[serde(default, borrow)]
-    pub(super) logs: Vec<Log<'a>>,
-    #[serde(rename = "processID", borrow)]
-    pub(super) process_id: Cow<'a, str>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Reference<'a> {
-    #[serde(borrow)]
-    pub(super) ref_type: Cow<'a, str>,
-    #[serde(rename = "traceID", borrow)]
-    pub(super) trace_id: Cow<'a, str>,
-    #[serde(rename = "spanID", borrow)]
-    pub(super) span_id: Cow<'a, str>,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct Tag<'a> {
-    #[serde(borrow)]
-    pub(super) key: Cow<'a, str>,
-    #[serde(borrow)]
-    value: &'a RawValue,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct Log<'a> {
-    /// Microseconds since the epoch.
-    pub(super) timestamp: i64,
-    #[serde(borrow)]
-    pub(super) fields: Vec<Tag<'a>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Process<'a> {
-    #[serde(borrow)]
-    pub(super) service_name: Cow<'a, str>,
-    #[serde(default, borrow)]
-    pub(super) tags: Vec<Tag<'a>>,
-}
-
-impl<'a> Tag<'a> {
-    /// The value, if it is a text.
-    fn text(&self) -> Option<Cow<'a, str>> {
-        let inside = self.value.get().strip_prefix('"')?.strip_suffix('"')?;
-        if inside.contains('\\') {
-            serde_json::from_str(self.value.get()).ok().map(Cow::Owned)
-        } else {
-            Some(Cow::Borrowed(inside))
-        }
-    }
-
-    pub(super) fn value(&self) -> Value {
-        serde_json::from_str(self.value.get()).unwrap_or_default()
-    }
-}
-
-/// The last tag with a key.
-pub(super) fn tag<'t, 'a>(tags: &'t [Tag<'a>], key: &str) -> Option<&'t Tag<'a>> {
-    tags.iter().rev().find(|tag| tag.key == key)
-}
-
-/// The value of the last tag with a key, if it is a text.
-pub(super) fn text<'a>(tags: &[Tag<'a>], key: &str) -> Option<Cow<'a, str>> {
-    tag(tags, key)?.text()
 }
 
 impl Api {

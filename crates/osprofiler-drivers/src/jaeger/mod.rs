@@ -6,7 +6,6 @@
 
 mod api;
 mod reader;
-mod records;
 mod search;
 
 use std::sync::Once;

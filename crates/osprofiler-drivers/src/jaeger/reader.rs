@@ -1,7 +1,7 @@
+use osprofiler_wire::spans::records;
 use osprofiler_wire::{Id, Timestamp, w3c};
 
 use super::api::Api;
-use super::records::records;
 use super::search;
 use crate::address::Address;
 use crate::{Error, ListQuery, Reader, TraceSummary};

@@ -5,10 +5,10 @@
 use std::collections::HashSet;
 
 use osprofiler_wire::Timestamp;
+use osprofiler_wire::spans::{Trace, records};
 
-use super::api::{Api, Trace};
+use super::api::Api;
 use super::later;
-use super::records::records;
 use crate::{Error, ListQuery, Summarizer, TraceSummary};
 
 /// How many traces to ask for at once.

@@ -5,7 +5,6 @@
 //! one another ([`halves`]), in the memory of the process and for a bounded time: a start that was
 //! acknowledged and whose stop did not come yet is lost if the process is killed.
 
-pub(crate) mod attributes;
 mod exporter;
 mod halves;
 mod requests;

@@ -8,9 +8,9 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
 use osprofiler_wire::Origin;
 use prost::Message;
 
-use super::attributes::SCOPE;
 use super::halves::Point;
 use super::span::{self, Names};
+use osprofiler_wire::spans::attributes::SCOPE;
 
 /// Receivers of gRPC take 4 MiB unless told otherwise.
 const MAX_BYTES: usize = 3 << 20;

@@ -9,14 +9,14 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::{Span, Status, status::StatusCode};
+use osprofiler_wire::spans::attributes::{
+    BASE_ID, HOST, NAME, PARENT_ID, PHASE, PROJECT, SERVICE, START_INFO, START_RECORD, STOP_INFO,
+    STOP_RECORD, TRACE_ID,
+};
 use osprofiler_wire::w3c::{self, Traceparent};
 use osprofiler_wire::{Origin, Record, Timestamp};
 use serde_json::{Map, Value};
 
-use super::attributes::{
-    BASE_ID, HOST, NAME, PARENT_ID, PHASE, PROJECT, SERVICE, START_INFO, START_RECORD, STOP_INFO,
-    STOP_RECORD, TRACE_ID,
-};
 use super::halves::Point;
 
 /// How spans are named.

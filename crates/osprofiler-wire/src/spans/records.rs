@@ -2,17 +2,17 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::iter;
 use std::sync::Arc;
 
-use osprofiler_wire::{Id, Info, Origin, Phase, Record, RecordView, Timestamp};
 use serde_json::{Map, Value};
 
-use super::api::{Log, Process, Span, Tag, Trace, tag, text};
-use super::later;
-use crate::otlp::attributes::{
+use super::attributes::{
     BASE_ID, HOST, NAME, PARENT_ID, PHASE, PROJECT, SERVICE, START_INFO, START_RECORD, STOP_INFO,
     STOP_RECORD, TRACE_ID,
 };
+use super::{Log, Process, Span, Tag, Trace, tag, text};
+use crate::{Id, Info, Origin, Phase, Record, RecordView, Timestamp};
 
 /// The scope of spans of the existing Python library.
 const PYTHON_SCOPE: &str = "osprofiler.drivers.otlp";
@@ -21,8 +21,9 @@ const SCOPE_NAME: &str = "otel.scope.name";
 const KIND: &str = "span.kind";
 
 /// The records of a trace, each once. Spans that do not say to which trace they belong, because they
-/// are not ours, are taken for part of the one that is asked for.
-pub(super) fn records(trace: &Trace<'_>, asked: Option<&Id>) -> Vec<Record> {
+/// are not ours, are taken for part of the one that is asked for, if one is.
+#[must_use]
+pub fn records(trace: &Trace<'_>, asked: Option<&Id>) -> Vec<Record> {
     let context = Context::of(trace, asked);
     let mut seen = HashSet::new();
     let mut records = Vec::with_capacity(2 * trace.spans.len());
@@ -102,7 +103,7 @@ impl<'a> Context<'a> {
         if tag(PHASE).as_deref() != Some("stop") {
             records.push(record(Phase::Start, START_INFO, START_RECORD, started));
         }
-        if tag(PHASE).as_deref() != Some("start") {
+        if let Some(stopped) = stopped.filter(|_| tag(PHASE).as_deref() != Some("start")) {
             records.push(record(Phase::Stop, STOP_INFO, STOP_RECORD, stopped));
         }
         records
@@ -129,10 +130,9 @@ impl<'a> Context<'a> {
             source: None,
         };
         let (started, stopped) = times(span);
-        vec![
-            record(Phase::Start, started, meaning.start.clone()),
-            record(Phase::Stop, stopped, meaning.stop.clone()),
-        ]
+        let start = record(Phase::Start, started, meaning.start.clone());
+        let stop = stopped.map(|at| record(Phase::Stop, at, meaning.stop.clone()));
+        iter::once(start).chain(stop).collect()
     }
 
     fn parent(&self, span: &Span<'_>) -> Option<Id> {
@@ -191,9 +191,10 @@ fn foreign_origin(process: &Process<'_>, is_python: bool) -> Origin {
     Origin { project, service: Some(service.into()), host }
 }
 
-fn times(span: &Span<'_>) -> (Timestamp, Timestamp) {
-    let started = Timestamp::from_micros(span.start_time);
-    (started, later(started, span.duration))
+/// When it started, and when it stopped, if it did.
+fn times(span: &Span<'_>) -> (Timestamp, Option<Timestamp>) {
+    let later = |us| Timestamp::from_micros(span.start_time.saturating_add(us));
+    (Timestamp::from_micros(span.start_time), span.duration.map(later))
 }
 
 /// An info that somebody cut on the way is kept as text.
@@ -318,7 +319,7 @@ impl Meaning {
     fn failure(&mut self, left: &mut Left<'_>, logs: &[Log<'_>]) {
         let mut events = Vec::new();
         for log in logs {
-            let field = |key| tag(&log.fields, key).map(Tag::value);
+            let field = |key| tag(&log.fields, key).map(Tag::to_value);
             let etype = field("exception.type").or_else(|| field("error.kind"));
             if let Some(etype) = etype {
                 let message = field("exception.message").or_else(|| field("message"));
@@ -327,7 +328,7 @@ impl Meaning {
                 continue;
             }
             let at = Timestamp::from_micros(log.timestamp).to_string();
-            let said = log.fields.iter().map(|tag| (tag.key.to_string(), tag.value()));
+            let said = log.fields.iter().map(|tag| (tag.key.to_string(), tag.to_value()));
             let mut event = Map::from_iter([("timestamp".to_owned(), at.into())]);
             event.extend(said);
             events.push(Value::Object(event));
@@ -338,8 +339,8 @@ impl Meaning {
         let has_failed =
             left.take(&["error"]).is_some_and(|error| error != false && error != "false");
         if has_failed && !self.stop.contains_key("etype") {
-            let etype = left.tags.get("error.type").map(|tag| tag.value());
-            let message = left.tags.get("otel.status_description").map(|tag| tag.value());
+            let etype = left.tags.get("error.type").map(|tag| tag.to_value());
+            let message = left.tags.get("otel.status_description").map(|tag| tag.to_value());
             self.stop.insert("etype".to_owned(), etype.unwrap_or_else(|| "error".into()));
             self.stop.extend(message.map(|message| ("message".to_owned(), message)));
         }
@@ -359,11 +360,11 @@ impl<'a> Left<'a> {
 
     /// The value of the first of these keys that is there.
     fn take(&mut self, keys: &[&str]) -> Option<Value> {
-        keys.iter().find_map(|key| self.tags.remove(*key)).map(Tag::value)
+        keys.iter().find_map(|key| self.tags.remove(*key)).map(Tag::to_value)
     }
 
     fn rest(self) -> Map<String, Value> {
-        self.tags.into_iter().map(|(key, tag)| (key.to_owned(), tag.value())).collect()
+        self.tags.into_iter().map(|(key, tag)| (key.to_owned(), tag.to_value())).collect()
     }
 }
 
