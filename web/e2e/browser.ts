@@ -47,7 +47,7 @@ export async function open(browser: Browser, target: string, how: How = {}): Pro
   });
   page.on("request", (request) => {
     const asked = request.url();
-    if (asked !== url + hash && !/^(blob|data):/.test(asked) && !(origin !== "file://" && asked.startsWith(`${origin}/`))) {
+    if (asked.replace(/#.*/, "") !== url && !/^(blob|data):/.test(asked) && !(origin !== "file://" && asked.startsWith(`${origin}/`))) {
       faults.push(`request: ${asked}`);
     }
   });

@@ -92,7 +92,8 @@ function ofSelected(state: TraceState, run: (point: number) => void): void {
 function step(state: TraceState, by: number): void {
   const rows = state.rows.value;
   const row = rowOf(rows, state.selected.value);
-  const next = Math.min(Math.max(row + (row < 0 ? 1 : by), 0), rows.length - 1);
+  // From nowhere a step leads to the first row, whatever its length; but not a way to the end.
+  const next = row < 0 && by !== Infinity ? 0 : Math.min(Math.max(row + by, 0), rows.length - 1);
   if (rows.length > 0) {
     state.select(rows[next]);
   }
