@@ -24,7 +24,15 @@ export function Choose({ state }: { state: TraceState }) {
         </p>
       )}
       <label class="file">
-        <span>{hasServer.value ? "A file: a saved page, records, a report …" : "A page that was saved by `osprofiler trace show --html`"}</span>
+        <span>
+          {hasServer.value ? (
+            "A file: a saved page, records, a report …"
+          ) : (
+            <>
+              A page that was saved by <code>osprofiler trace show --html</code>
+            </>
+          )}
+        </span>
         <input
           type="file"
           accept={hasServer.value ? undefined : ".html"}
