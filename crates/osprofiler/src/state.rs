@@ -107,6 +107,12 @@ thread_local! {
     static IN_CLOSURE: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Whether this thread is within the closure.
+#[cfg(feature = "tracing")]
+pub(crate) fn is_notifying() -> bool {
+    IN_CLOSURE.get()
+}
+
 /// Hands a record to the closure, if there still is one, and it is not the closure that made it.
 pub(crate) fn notify(record: &Record) {
     // Not under the lock: the closure may set another.

@@ -13,6 +13,7 @@
 //! | `sqlx` | SQL statements: pools, connections, transactions |
 //! | `tonic` | layers for gRPC servers and clients |
 //! | `tower` | layers for servers and clients: hyper, hyper-util and others |
+//! | `tracing` | a layer that makes points of the spans of `tracing` |
 //! | `ureq` | the middleware of a blocking client |
 
 #[cfg(feature = "actix-web")]
@@ -46,6 +47,8 @@ pub mod sqlx;
 pub mod tonic;
 #[cfg(feature = "tower")]
 pub mod tower;
+#[cfg(feature = "tracing")]
+pub mod tracing;
 #[cfg(feature = "ureq")]
 pub mod ureq;
 #[cfg(feature = "tower")]

@@ -5,6 +5,8 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::thread;
 
+#[cfg(feature = "tracing")]
+use osprofiler_wire::Timestamp;
 use osprofiler_wire::{Id, Info, Phase};
 
 use crate::context::{Place, Profiler, TraceState};
@@ -28,6 +30,7 @@ pub(crate) struct Scope {
 }
 
 /// A place in a trace.
+#[derive(Clone)]
 pub(crate) struct Base {
     trace: Arc<TraceState>,
     parent: Place,
@@ -38,6 +41,14 @@ impl From<&Profiler> for Base {
     fn from(profiler: &Profiler) -> Self {
         let (parent, place) = (profiler.parent(), profiler.place());
         Self { trace: profiler.trace().clone(), parent, place }
+    }
+}
+
+#[cfg(feature = "tracing")]
+impl Base {
+    /// What time it is in the trace.
+    pub(crate) fn timestamp(&self) -> Timestamp {
+        self.trace.anchor().timestamp()
     }
 }
 
@@ -111,6 +122,12 @@ impl Scope {
     pub(crate) fn fork(&self) -> Base {
         let (parent, place) = self.current();
         Base { trace: self.base.trace.clone(), parent, place }
+    }
+
+    /// Where one is to begin that goes on where the trace entered the process.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn entry(&self) -> Base {
+        Base { trace: self.base.trace.clone(), parent: Place::BASE, place: Place::ENTRY }
     }
 
     /// The profiler as it stands now: its current point is the innermost open one.
@@ -201,6 +218,12 @@ impl Scope {
         let point = Open::of_future(id, self.base.parent, name);
         emit(&self.base.trace, &point, Phase::Start, info);
         self.own = Some(point.name);
+    }
+
+    /// Whether such a point was begun and has not ended.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn is_begun(&self) -> bool {
+        self.own.is_some()
     }
 
     /// Closes that point, after whatever is still open in it.

@@ -62,8 +62,20 @@ pub(crate) fn push(mut scope: Scope) -> u64 {
     serial
 }
 
-/// Closes and removes the scope that was pushed, wherever it lies by now: guards may be dropped in
-/// any order. Does nothing if it is not there any more.
+/// Takes out the scope that was pushed; `None` if it is not there any more.
+#[cfg(feature = "tracing")]
+pub(crate) fn take(serial: u64) -> Option<Scope> {
+    let mut top = swap(None)?;
+    if top.serial == Some(serial) {
+        swap(top.below.take().map(|below| *below));
+        return Some(top);
+    }
+    let taken = unlink(&mut top, serial);
+    swap(Some(top));
+    taken
+}
+
+/// Closes and removes the scope that was pushed. Does nothing if it is not there any more.
 pub(crate) fn remove(serial: u64) {
     let Some(mut top) = swap(None) else { return };
     if top.serial == Some(serial) {
@@ -72,15 +84,21 @@ pub(crate) fn remove(serial: u64) {
         swap(top.below.take().map(|below| *below));
         return;
     }
+    if let Some(mut scope) = unlink(&mut top, serial) {
+        scope.close_all();
+    }
+    swap(Some(top));
+}
+
+/// Takes a scope out from below another, wherever it lies by now: guards may be dropped in any order.
+fn unlink(top: &mut Scope, serial: u64) -> Option<Scope> {
     let mut place = &mut top.below;
     while place.as_ref().is_some_and(|scope| scope.serial != Some(serial)) {
         place = &mut place.as_mut().expect("it is there").below;
     }
-    if let Some(mut scope) = place.take() {
-        scope.close_all();
-        *place = scope.below.take();
-    }
-    swap(Some(top));
+    let mut scope = place.take()?;
+    *place = scope.below.take();
+    Some(*scope)
 }
 
 /// Closes and removes everything.
