@@ -120,6 +120,23 @@ test("what is new appears in the list, and in the trace that is open, which stay
   }
 });
 
+test("hostile text is text in the list too", async () => {
+  const text = "</script><img src=x onerror=alert(1)>\u202e";
+  const hostile = await serve("hostile-list", [recordsFile("hostile-list", point(text, "p", text, 0, 10, { name: text, service: text, info: { request: { path: text, method: text } } }))]);
+  try {
+    await visit(browser, hostile.url, {}, async (page) => {
+      await expect.poll(() => requests(page).count()).toBe(1);
+      expect(await requests(page).first().innerText()).toContain("</script><img src=x onerror=alert(1)>");
+      expect(await page.evaluate(() => document.body.innerText)).not.toContain("\u202e");
+      await requests(page).first().click();
+      await page.waitForSelector(".waterfall .row");
+      expect(await page.locator("img").count()).toBe(0);
+    });
+  } finally {
+    hostile.stop();
+  }
+});
+
 test("older traces come page by page", async () => {
   const many = await serve("many", [recordsFile("many", Array.from({ length: 130 }, (_, at) => point(`trace${at}`, "p", `trace${at}`, at * 1000, 10)).flat())]);
   try {
