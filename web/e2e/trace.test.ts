@@ -111,33 +111,6 @@ test("statistics sort by what is clicked, and a click on a name searches", () =>
     await expect.poll(() => page.locator("#search").inputValue()).toContain("name");
   }));
 
-test("the flame graph says what is under the pointer, selects it, and merges what is alike", () =>
-  visit(browser, boot, {}, async (page) => {
-    await view(page, "Flame graph");
-    const graph = page.locator(".surface");
-    const at = { position: { x: 60, y: 8 } };
-    await graph.hover(at);
-    expect(await page.locator(".tip").innerText()).toContain("wsgi");
-    await graph.click(at);
-    expect(await page.locator(".panel h2").innerText()).toContain("wsgi");
-    const picture = () => page.locator(".surface canvas").evaluate((canvas) => (canvas as HTMLCanvasElement).toDataURL());
-    const byTime = await picture();
-    await page.getByRole("button", { name: "Merged" }).click();
-    await expect.poll(picture).not.toBe(byTime);
-  }));
-
-test("each host has its band, each service its place among the calls, where a click searches", () =>
-  visit(browser, boot, {}, async (page) => {
-    await view(page, "Hosts");
-    const hosts = Number(/hosts\s+(\d+)/.exec(await page.locator(".figures").innerText())![1]);
-    expect(await page.locator(".band").count()).toBe(hosts);
-    await view(page, "Calls");
-    const services = Number(/services\s+(\d+)/.exec(await page.locator(".figures").innerText())![1]);
-    expect(await page.locator(".calls .service").count()).toBe(services);
-    await page.locator(".calls .service").filter({ hasText: "glance/api" }).click();
-    await expect.poll(() => page.locator("#search").inputValue()).toContain("glance/api");
-  }));
-
 test("the link holds view, zoom, search and point", () =>
   visit(browser, boot, {}, async (page) => {
     await page.locator("#search").fill("name:db");
