@@ -1,4 +1,4 @@
-import { useEffect } from "preact/hooks";
+import { useEffect, useLayoutEffect } from "preact/hooks";
 import { duringPrint } from "../draw/theme.ts";
 import { hasServer, isHelpOpen, screen } from "../state/app.ts";
 import { runKey } from "../state/commands.ts";
@@ -38,7 +38,8 @@ function Screen() {
 }
 
 function useKeys(): void {
-  useEffect(() => {
+  // Not an effect of after the first drawing: what is seen can be used.
+  useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       const now = screen.peek();
       const target = event.target as HTMLElement;
