@@ -11,7 +11,7 @@ mod table;
 pub use samples::Samples;
 pub use table::Table;
 
-use std::process::Command;
+use std::process::{self, Command};
 use std::time::{Duration, Instant};
 use std::{env, io};
 
@@ -27,6 +27,7 @@ pub type Job = (&'static str, fn(&[String]));
 
 /// Runs the groups that the command line names, or all of them, and prints the bars at the end; or
 /// the job, if this process was started for one.
+#[allow(clippy::print_stderr, reason = "what a program says of its command line")]
 pub fn run(groups: &[Group], jobs: &[Job]) {
     let mut args: Vec<String> = env::args().skip(1).collect();
     if args.first().is_some_and(|arg| arg == "--job") {
@@ -37,9 +38,10 @@ pub fn run(groups: &[Group], jobs: &[Job]) {
     args.retain(|arg| arg != "--bench");
     let quick = args.iter().any(|arg| arg == "--quick");
     args.retain(|arg| arg != "--quick");
-    for name in &args {
-        let known: Vec<_> = groups.iter().map(|(group, _)| *group).collect();
-        assert!(known.contains(&name.as_str()), "unknown group `{name}`; there are {known:?}");
+    let known: Vec<_> = groups.iter().map(|(group, _)| *group).collect();
+    if let Some(name) = args.iter().find(|name| !known.contains(&name.as_str())) {
+        eprintln!("unknown group `{name}`; there are `{}`", known.join("`, `"));
+        process::exit(2);
     }
     let mut bench = Bench { quick, bars: Vec::new() };
     table::print_machine();

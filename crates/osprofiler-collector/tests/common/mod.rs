@@ -46,6 +46,9 @@ impl Place {
 
 /// Starts a server on any port of the address that was set.
 pub(crate) async fn serve(mut settings: Settings) -> Running {
+    // The whole workspace built at once has a reqwest that wants to know whose TLS to use. It fails only
+    // if one is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     settings.listen = SocketAddr::new(settings.listen.ip(), 0);
     let server = Server::bind(settings).await.unwrap();
     let url = server.url();
