@@ -14,7 +14,7 @@ use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use osprofiler::propagation::{self, KeyRing};
+use osprofiler::propagation::{self, Format, KeyRing};
 use osprofiler::{Id, Profiler, Trace, notifier};
 use osprofiler_drivers::{Options, open_reader};
 use osprofiler_report::{Point, Report, ReportBuilder};
@@ -68,6 +68,40 @@ fn we_read_what_opentelemetry_sends() {
     assert_eq!(link.parent().span_id, span_id.to_bytes());
     assert!(link.parent().sampled);
     assert_eq!(link.state().as_str(), "rojo=1,tenant@vendor=2 3");
+}
+
+#[test]
+#[expect(deprecated, reason = "the crate is, for its exporter; no other one has a B3 propagator")]
+fn b3_is_spoken_both_ways() {
+    use opentelemetry_zipkin::{B3Encoding, Propagator as B3Propagator};
+
+    let trace_id = TraceId::from_hex("0af7651916cd43dd8448eb211c80319c").unwrap();
+    let span_id = SpanId::from_hex("b7ad6b7169203331").unwrap();
+    let theirs =
+        SpanContext::new(trace_id, span_id, TraceFlags::SAMPLED, true, TraceState::default());
+    let their_context = Context::new().with_remote_span_context(theirs);
+    for (format, encoding) in
+        [(Format::B3, B3Encoding::SingleHeader), (Format::B3Multi, B3Encoding::MultipleHeader)]
+    {
+        let propagator = B3Propagator::with_encoding(encoding);
+        format.switch(true);
+        let mut headers = sent(BASE, "00f067aa0ba902b7");
+
+        let context = propagator.extract(&headers);
+        let span_context = context.span().span_context().clone();
+        assert!(span_context.is_remote() && span_context.is_sampled());
+        assert_eq!(span_context.trace_id().to_string(), BASE.replace('-', ""));
+        assert_eq!(span_context.span_id().to_string(), "00f067aa0ba902b7");
+
+        // Theirs replaces ours, as in a proxy of theirs that knows nothing else.
+        headers.remove("traceparent");
+        propagator.inject_context(&their_context, &mut headers);
+        let profiler = propagation::extract(&headers, &KeyRing::parse("key")).unwrap();
+        format.switch(false);
+        let parent = profiler.link().unwrap().parent();
+        assert_eq!((parent.trace_id, parent.span_id), (trace_id.to_bytes(), span_id.to_bytes()));
+        assert!(parent.sampled);
+    }
 }
 
 /// A service with OpenTelemetry, which sends its spans to the same place as we our points.

@@ -38,6 +38,12 @@ pub(crate) fn decode<const N: usize>(digits: &[[u8; 2]; N]) -> Option<[u8; N]> {
     Some(bytes)
 }
 
+/// Reads exactly twice as many digits as there are bytes.
+pub(crate) fn digits<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
+    let (pairs, rest) = text.as_chunks();
+    decode(pairs.try_into().ok().filter(|_| rest.is_empty())?)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -56,6 +62,11 @@ mod tests {
         fn only_lower_case_digits_are_read(pair: [u8; 2]) {
             let known = pair.iter().all(|digit| b"0123456789abcdef".contains(digit));
             prop_assert_eq!(decode(&[pair]).is_some(), known);
+        }
+
+        #[test]
+        fn only_so_many_digits_are_read(text in "[0-9a-f]{0,9}") {
+            prop_assert_eq!(digits::<3>(text.as_bytes()).is_some(), text.len() == 6);
         }
     }
 }

@@ -16,6 +16,7 @@
 //! | [`record`] | [`Record`] as we make it, [`RecordView`] as we find it |
 //! | [`sign`] | [`HmacKey`], [`HmacKeys`]: pack, sign, verify, unpack |
 //! | [`w3c`] | `traceparent` and `tracestate`, and a point's ids as OpenTelemetry has them |
+//! | [`b3`] | the headers of Zipkin, `b3` and `x-b3-...` |
 //! | `spans` | from spans of OpenTelemetry to records, with feature `spans` |
 //! | [`json`] | Python's way of writing JSON, and repairing what it should not have written |
 //!
@@ -51,6 +52,7 @@
 //! assert!(record.to_json().starts_with(r#"{"name":"db-start","base_id":"7d28af6a-"#));
 //! ```
 
+pub mod b3;
 mod hex;
 mod hmac;
 pub mod id;

@@ -3,7 +3,7 @@
 use allocation_counter::measure;
 use osprofiler_wire::sign::MAX_INFO_LEN;
 use osprofiler_wire::w3c::{Traceparent, Tracestate};
-use osprofiler_wire::{HmacKey, HmacKeys, Id, Info, SignedContext, TraceContext, VerifyError};
+use osprofiler_wire::{HmacKey, HmacKeys, Id, Info, SignedContext, TraceContext, VerifyError, b3};
 
 fn signed() -> SignedContext {
     let context = TraceContext { base_id: Id::from_random(1), parent_id: Id::from_random(2) };
@@ -59,6 +59,9 @@ fn a_refused_place_in_another_trace_allocates_nothing() {
         assert!(Traceparent::parse(&parent[1..]).is_none());
         assert!(Tracestate::parse([members.as_bytes()]).is_none());
         assert!(Tracestate::parse([&b"a=1,b=2"[..], b"C=3"]).is_none());
+        assert!(b3::parse(&parent[3..]).is_none());
+        assert!(b3::parse(&parent[3..52]).is_some());
+        assert!(b3::parse_multi(|_| Some(parent)).is_none());
     });
     assert_eq!(count, 0);
 }

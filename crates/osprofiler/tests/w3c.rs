@@ -1,4 +1,5 @@
-//! W3C Trace Context: sent besides our headers, read to link, trusted only on request.
+//! W3C Trace Context, and B3 on request: sent besides our headers, read to link, trusted only if the
+//! operator says so.
 
 use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard};
@@ -217,4 +218,132 @@ fn trust_needs_a_key_and_a_sender_that_records() {
     keys.trust_unsigned(false);
     serve(&[pair("traceparent", PARENT)], &keys);
     assert_eq!(capture.tree(), "wsgi\n");
+}
+
+const B3: &str = "80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-1-05e3ac9a4f6e3b90";
+
+/// The formats are as they are at first again when this goes.
+struct Spoken;
+
+impl Spoken {
+    fn only(formats: &[Format]) -> Self {
+        Format::ALL.iter().for_each(|format| format.switch(formats.contains(format)));
+        Self
+    }
+}
+
+impl Drop for Spoken {
+    fn drop(&mut self) {
+        Format::ALL.iter().for_each(|format| format.switch(*format == Format::W3c));
+    }
+}
+
+fn several(state: &[(&str, &str)]) -> Headers {
+    let place =
+        [("X-B3-TraceId", "80f198ee56343ba864fe8b2a57d3eff7"), ("X-B3-SpanId", "e457b5a2e4d86bd1")];
+    place.iter().chain(state).map(|(name, value)| pair(name, value)).collect()
+}
+
+#[test]
+fn b3_is_neither_sent_nor_read_unless_it_is_on() {
+    let (_turn, capture) = turn();
+    let keys = KeyRing::parse("key");
+    keys.trust_unsigned(true);
+    let headers = [several(&[("X-B3-Sampled", "1")]), vec![pair("b3", B3)]].concat();
+    assert!(serve(&headers, &keys).is_empty() && capture.records().is_empty());
+    let sent = serve(&[signed(), headers].concat(), &keys);
+    assert_eq!(link(&capture.records()), Value::Null);
+    assert!(sent.keys().all(|name| !name.as_str().contains("b3")), "{sent:?}");
+}
+
+#[test]
+fn all_formats_name_the_same_place() {
+    let (_turn, _capture) = turn();
+    let _spoken = Spoken::only(&Format::ALL);
+    let _attached = Profiler::new("key", Some(BASE.into()), None).attach();
+    let _point = Trace::new("call", ());
+    let mut headers = HeaderMap::new();
+    propagation::inject(&mut headers);
+    let parent = text(&headers, "traceparent");
+    let ids = parent.strip_prefix("00-").and_then(|rest| rest.strip_suffix("-01")).unwrap();
+    assert_eq!(text(&headers, "b3"), format!("{ids}-1"));
+    let several = ["x-b3-traceid", "x-b3-spanid", "x-b3-sampled"].map(|name| text(&headers, name));
+    assert_eq!(several.join("-"), format!("{ids}-1"));
+    assert!(!headers.contains_key("x-b3-parentspanid"));
+}
+
+#[test]
+fn b3_that_comes_with_a_signed_request_is_recorded_as_a_link() {
+    let (_turn, capture) = turn();
+    let keys = KeyRing::parse("key");
+    let one = |value: &str| vec![pair("B3", value)];
+    for (format, headers, sampled) in [
+        (Format::B3, one(B3), true),
+        (Format::B3, one(&B3[..49]), false),
+        (Format::B3Multi, several(&[]), false),
+        (Format::B3Multi, several(&[("X-B3-Flags", "1")]), true),
+        (Format::B3Multi, several(&[("X-B3-Sampled", "0")]), false),
+    ] {
+        let _spoken = Spoken::only(&[format]);
+        serve(&[signed(), headers].concat(), &keys);
+        let expected = json!({
+            "trace_id": "80f198ee56343ba864fe8b2a57d3eff7",
+            "span_id": "e457b5a2e4d86bd1",
+            "sampled": sampled,
+        });
+        assert_eq!(link(&capture.take()), expected);
+    }
+}
+
+#[test]
+fn the_first_format_that_says_something_counts() {
+    let (_turn, capture) = turn();
+    let _spoken = Spoken::only(&Format::ALL);
+    let keys = KeyRing::parse("key");
+    let b3 = pair("b3", "0af7651916cd43dd8448eb211c80319c-0000000000000002-1");
+    let mut headers = [signed(), several(&[]), vec![b3, pair("traceparent", PARENT)]].concat();
+    let expected = ["b7ad6b7169203331", "0000000000000002", "e457b5a2e4d86bd1"];
+    for span_id in expected {
+        serve(&headers, &keys);
+        assert_eq!(link(&capture.take())["span_id"], span_id);
+        headers.pop();
+    }
+}
+
+#[test]
+fn b3_is_trusted_only_if_the_operator_says_so_and_the_sender_records() {
+    let (_turn, capture) = turn();
+    let keys = KeyRing::parse("key");
+    let one = |value: &str| vec![pair("b3", value)];
+    let cases = [
+        (Format::B3, one(B3), true),
+        (Format::B3, one(&format!("{}-d", &B3[..49])), true),
+        (Format::B3, one(&format!("{}-0", &B3[..49])), false),
+        (Format::B3, one(&B3[..49]), false),
+        (Format::B3, one("0"), false),
+        (Format::B3, one("1"), false),
+        (Format::B3, [one(B3), one(B3)].concat(), false),
+        (Format::B3, several(&[("X-B3-Sampled", "1")]), false),
+        (Format::B3Multi, several(&[("X-B3-Sampled", "1")]), true),
+        (Format::B3Multi, several(&[("X-B3-Flags", "1")]), true),
+        (Format::B3Multi, several(&[("X-B3-Sampled", "0")]), false),
+        (Format::B3Multi, several(&[("X-B3-Sampled", "1"), ("X-B3-Sampled", "1")]), false),
+        (Format::B3Multi, several(&[]), false),
+        (Format::B3Multi, one(B3), false),
+    ];
+    for (format, headers, records) in cases {
+        let _spoken = Spoken::only(&[format]);
+        keys.trust_unsigned(false);
+        assert!(serve(&headers, &keys).is_empty() && capture.records().is_empty());
+        keys.trust_unsigned(true);
+        let sent = serve(&headers, &keys);
+        let records_made = capture.take();
+        assert_eq!(!records_made.is_empty(), records, "{headers:?}");
+        if let Some(start) = records_made.first() {
+            assert_eq!(start.base_id, Id::from("80f198ee-5634-3ba8-64fe-8b2a57d3eff7"));
+            assert_eq!(start.parent_id, Id::from("e457b5a2e4d86bd1"));
+            let trace = if format == Format::B3 { "b3" } else { "x-b3-traceid" };
+            assert!(text(&sent, trace).starts_with("80f198ee56343ba864fe8b2a57d3eff7"));
+        }
+    }
 }

@@ -21,8 +21,7 @@ pub fn span_id(id: &Id) -> [u8; 8] {
 
 /// The id of a span of somebody else, as it is written everywhere.
 fn span(text: &str) -> Option<u64> {
-    let digits: &[u8; 16] = text.as_bytes().try_into().ok()?;
-    hex::decode(digits.as_chunks().0.try_into().ok()?).map(u64::from_be_bytes)
+    hex::digits(text.as_bytes()).map(u64::from_be_bytes)
 }
 
 /// The UUID that a text is in any of its forms, as the Python library takes them: upper case,

@@ -1,6 +1,7 @@
 //! The header `traceparent`.
 
-use crate::{TraceContext, hex};
+use crate::TraceContext;
+use crate::hex::{self, digits};
 
 use super::ids;
 
@@ -11,7 +12,8 @@ const NO_VERSION: u8 = 0xff;
 /// The flag by which the sender says that it records.
 const SAMPLED: u8 = 1;
 
-/// Where in its trace the sender of a request is, as `traceparent` says it.
+/// Where in its trace the sender of a request is, as `traceparent` says it; [B3](crate::b3) says the
+/// same in other words.
 ///
 /// ```
 /// use osprofiler_wire::w3c::Traceparent;
@@ -89,11 +91,6 @@ impl Traceparent {
     pub fn span_id_text(&self) -> String {
         hex::text(&self.span_id)
     }
-}
-
-/// Reads twice as many digits as there are bytes.
-fn digits<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
-    hex::decode(text.as_chunks().0.try_into().ok()?)
 }
 
 #[cfg(test)]

@@ -39,8 +39,8 @@ const ENV_PREFIX: &str = "OSPROFILER_";
 /// | `trace_db` | record DB API calls, [`Kind::Db`] | true |
 /// | `trace_driver` | record driver calls, [`Kind::Driver`] | true |
 /// | `filter_error_trace` | keep a list of traces with errors | false |
-/// | `propagators` | what is spoken besides our headers, see [`Format`]: `tracecontext` or `none` | `tracecontext` |
-/// | `trust_unsigned` | trace requests that nobody signed but whose `traceparent` says sampled; **mind the risk**, see [`KeyRing::trust_unsigned`] | false |
+/// | `propagators` | what is spoken besides our headers, see [`Format`]: `tracecontext`, `b3`, `b3multi`, separated by commas, or `none` | `tracecontext` |
+/// | `trust_unsigned` | trace requests that nobody signed but whose sender says that it records; **mind the risk**, see [`KeyRing::trust_unsigned`] | false |
 /// | `sentinel_service_name` | the name by which Redis Sentinels know their master | `mymaster` |
 /// | `socket_timeout` | seconds to wait for Redis behind Sentinels | 30 |
 ///
@@ -412,8 +412,9 @@ mod tests {
     fn what_is_spoken_besides_is_a_list_of_names() {
         let mut config = Config::default();
         config.merge_ini("[profiler]\npropagators = tracecontext\ntrust_unsigned = on\n").unwrap();
-        assert_eq!((config.propagators, config.trust_unsigned), (vec![Format::W3c], true));
-        let mut config = Config::default();
+        assert!(config.propagators == [Format::W3c] && config.trust_unsigned);
+        config.merge_ini("[profiler]\npropagators = b3multi, tracecontext,b3\n").unwrap();
+        assert_eq!(config.propagators, [Format::B3Multi, Format::W3c, Format::B3]);
         config.merge_ini("[profiler]\npropagators = none\n").unwrap();
         assert_eq!(config.propagators, []);
         let error = config.merge_ini("[profiler]\npropagators = jaeger").unwrap_err().to_string();

@@ -47,13 +47,14 @@ impl KeyRing {
     }
 
     /// Traces from now on, or no more, also requests that nobody signed but whose sender says that it
-    /// records them: a `traceparent` with the sampled flag. The trace is the sender's, the point goes
+    /// records them, in one of the [formats](super::Format) that are on: a `traceparent` with the sampled
+    /// flag. The trace is the sender's, the point goes
     /// below the sender's span, and what is sent on is signed with the first key of the ring; without
     /// any, nothing is traced.
     ///
     /// **Whoever can send a header then switches tracing on**, here and in all services that know the
     /// key: each request that is recorded costs time and room. Do this only where none but your own
-    /// services can get through, or behind a proxy that strips the header.
+    /// services can get through, or behind a proxy that strips the headers.
     pub fn trust_unsigned(&self, trust: bool) {
         self.0.trusts_unsigned.store(trust, Ordering::Relaxed);
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use osprofiler_wire::w3c::{TRACEPARENT_HEADER, TRACESTATE_HEADER, Traceparent, Tracestate};
-use osprofiler_wire::{Id, Info, TraceContext};
+use osprofiler_wire::{Id, Info, TraceContext, b3};
 
 use super::{Extractor, KeyRing};
 use crate::Profiler;
@@ -20,12 +20,18 @@ use crate::Profiler;
 /// assert!(Format::W3c.is_on());
 /// Format::W3c.switch(false);
 /// assert!(!Format::W3c.is_on());
+/// Format::B3.switch(true);
+/// # Format::B3.switch(false);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Format {
     /// W3C Trace Context: `traceparent` and `tracestate`. On at first.
     W3c = 1,
+    /// B3 in one header, `b3`.
+    B3 = 2,
+    /// B3 in several headers, `x-b3-...`.
+    B3Multi = 4,
 }
 
 /// The formats that are on, a bit for each.
@@ -33,13 +39,15 @@ static ON: AtomicU8 = AtomicU8::new(Format::W3c as u8);
 
 impl Format {
     /// All formats, in the order in which they are read: the first that says something counts.
-    pub const ALL: [Self; 1] = [Self::W3c];
+    pub const ALL: [Self; 3] = [Self::W3c, Self::B3, Self::B3Multi];
 
     /// The name of the format in the option `propagators`, as OpenTelemetry calls it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::W3c => "tracecontext",
+            Self::B3 => "b3",
+            Self::B3Multi => "b3multi",
         }
     }
 
@@ -63,13 +71,16 @@ impl Format {
     }
 
     fn read(self, carrier: &(impl Extractor + ?Sized)) -> Option<Link> {
-        match self {
-            Self::W3c => {
-                let parent = Traceparent::parse(carrier.get(TRACEPARENT_HEADER)?)?;
-                let state = Tracestate::parse(carrier.get_all(TRACESTATE_HEADER));
-                Some(Link { parent, state: state.unwrap_or_default() })
-            }
-        }
+        let parent = match self {
+            Self::W3c => Traceparent::parse(carrier.get(TRACEPARENT_HEADER)?),
+            Self::B3 => b3::parse(carrier.get(b3::B3_HEADER)?),
+            Self::B3Multi => b3::parse_multi(|name| carrier.get(name)),
+        }?;
+        let state = match self {
+            Self::W3c => Tracestate::parse(carrier.get_all(TRACESTATE_HEADER)),
+            Self::B3 | Self::B3Multi => None,
+        };
+        Some(Link { parent, state: state.unwrap_or_default() })
     }
 
     fn write(
@@ -82,6 +93,10 @@ impl Format {
             Self::W3c => {
                 set(TRACEPARENT_HEADER, here.to_header());
                 set(TRACESTATE_HEADER, state.to_header(here.span_id));
+            }
+            Self::B3 => set(b3::B3_HEADER, b3::to_header(&here)),
+            Self::B3Multi => {
+                b3::to_headers(&here).into_iter().for_each(|(name, value)| set(name, value));
             }
         }
     }
