@@ -139,6 +139,7 @@ impl<F> Responding<F> {
     }
 
     /// The future alone, if there is no point: what it gives need not be touched then.
+    #[cfg(feature = "axum")]
     #[inline]
     pub(super) fn untraced(self: Pin<&mut Self>) -> Option<Pin<&mut F>> {
         let this = self.project();
