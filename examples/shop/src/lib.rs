@@ -1,8 +1,9 @@
 //! A small shop of services, each traced in the few lines that a service of yours takes:
 //!
 //! ```text
-//! request ──▶ front (axum) ──reqwest──▶ stock (axum, sqlx on PostgreSQL, Redis as its cache)
-//!               └─────lapin (RPC over RabbitMQ)────▶ worker (sqlx, a spawned job)
+//! request ──▶ front (axum) ──reqwest──▶ prices (axum, sqlx on PostgreSQL, Redis as its cache)
+//!               ├───────────tonic─────▶ stock (tonic, sqlx, spans of tracing)
+//!               └─lapin over RabbitMQ─▶ worker (RPC of oslo.messaging, sqlx, a spawned job)
 //! ```
 //!
 //! `cargo run -p osprofiler-shop` starts the servers it needs (`scripts/services`) and its own services,
@@ -12,6 +13,7 @@
 //! one is for who looks for code to begin with, and needs the real ones. The tests run it too.
 
 mod front;
+mod prices;
 mod servers;
 mod stock;
 mod worker;
@@ -26,9 +28,13 @@ use osprofiler::{Config, HmacKey, Id, Profiler, SignedContext};
 use osprofiler_drivers::{ConnectionString, Options, open_reader};
 use osprofiler_report::{Report, ReportBuilder};
 use serde_json::{Value, json};
+use sqlx::{Executor, PgPool};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry;
+use tracing_subscriber::util::SubscriberInitExt;
 
 pub use self::servers::Servers;
 
@@ -53,9 +59,11 @@ impl Shop {
         // A key of this run: nobody else can switch tracing on in its services.
         let key = HmacKey::new(&Profiler::new("", None, None).base_id().to_string());
         let mut shop = Self { running: Vec::new(), front: String::new(), key, store };
-        let stock = shop.serve(program, servers, "stock", "")?;
-        shop.serve(program, servers, "worker", "")?;
-        shop.front = shop.serve(program, servers, "front", &stock)?;
+        let prices = shop.serve(program, servers, "prices", &[])?;
+        let stock = shop.serve(program, servers, "stock", &[])?;
+        shop.serve(program, servers, "worker", &[])?;
+        let callees = [("SHOP_PRICES", &*prices), ("SHOP_STOCK", &*stock)];
+        shop.front = shop.serve(program, servers, "front", &callees)?;
         Ok(shop)
     }
 
@@ -65,12 +73,12 @@ impl Shop {
         program: &Path,
         servers: &Servers,
         role: &str,
-        stock: &str,
+        callees: &[(&str, &str)],
     ) -> anyhow::Result<String> {
         let mut command = Command::new(program);
         let mut child = servers
             .pass_to(command.args(["serve", role]))
-            .env("SHOP_STOCK", stock)
+            .envs(callees.iter().copied())
             .env("OSPROFILER_ENABLED", "yes")
             .env("OSPROFILER_HMAC_KEYS", self.key.expose())
             .env("OSPROFILER_CONNECTION_STRING", self.connection_string())
@@ -203,14 +211,16 @@ pub async fn serve(role: &str) -> anyhow::Result<()> {
     let mut config = Config::default();
     config.merge_env()?;
     let profiling = config.start("shop", role)?;
+    registry().with(osprofiler::instrument::tracing::layer()).init();
     let servers = Servers::of_environment()?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let serving = async {
         match role {
             "front" => front::serve(listener, &servers, &profiling.keys).await,
+            "prices" => prices::serve(listener, &servers, &profiling.keys).await,
             "stock" => stock::serve(listener, &servers, &profiling.keys).await,
             "worker" => worker::serve(&servers).await,
-            _ => bail!("no service `{role}`; there are `front`, `stock`, `worker`"),
+            _ => bail!("no service `{role}`; there are `front`, `prices`, `stock`, `worker`"),
         }
     };
     tokio::select! {
@@ -223,6 +233,14 @@ pub async fn serve(role: &str) -> anyhow::Result<()> {
 async fn end_of_input() {
     // Whatever goes wrong with it, it has ended.
     let _ = tokio::io::stdin().read_to_end(&mut Vec::new()).await;
+}
+
+/// The database, with the table that a service wants.
+async fn database(servers: &Servers, table: &'static str) -> anyhow::Result<PgPool> {
+    let db = PgPool::connect(&servers.postgresql).await?;
+    db.execute("CREATE SCHEMA IF NOT EXISTS shop").await?;
+    db.execute(table).await?;
+    Ok(db)
 }
 
 /// Tells whoever started this service that it is ready.

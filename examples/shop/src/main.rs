@@ -17,7 +17,7 @@ async fn main() -> anyhow::Result<()> {
     match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => run().await,
         ["serve", role] => serve(role).await,
-        _ => bail!("usage: osprofiler-shop [serve front|stock|worker]"),
+        _ => bail!("usage: osprofiler-shop [serve front|prices|stock|worker]"),
     }
 }
 

@@ -1,29 +1,34 @@
-//! The stock: knows what there is, in PostgreSQL, with Redis before it.
+//! The stock: knows how much there is, and gives it out over gRPC.
 
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
-use osprofiler::instrument::redis::{TraceRedis, Traced};
 use osprofiler::instrument::sql::SqlOptions;
 use osprofiler::instrument::sqlx::{TracePool, TracedPool};
-use osprofiler::instrument::tower::ServerLayer;
+use osprofiler::instrument::tonic::ServerLayer;
 use osprofiler::propagation::KeyRing;
-use redis::AsyncCommands;
-use redis::aio::MultiplexedConnection;
-use serde_json::{Value, json};
-use sqlx::{Executor, PgPool, Postgres};
+use sqlx::Postgres;
 use tokio::net::TcpListener;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic::{Request, Response, Status};
 
+use self::grpc::stock_server::{Stock, StockServer};
 use crate::Servers;
 
-/// Seconds for which a price may be an old one.
-const FRESH: u64 = 60;
+/// What `build.rs` makes.
+#[allow(unreachable_pub, clippy::allow_attributes_without_reason, reason = "it is generated")]
+pub(crate) mod grpc {
+    tonic::include_proto!("shop.Stock");
+}
 
-#[derive(Clone)]
-struct Stock {
+/// Opened, the stock is full.
+const TABLE: &str = "
+    CREATE TABLE IF NOT EXISTS shop.stock (item integer PRIMARY KEY, pieces bigint NOT NULL);
+    INSERT INTO shop.stock SELECT n, 1000000 FROM generate_series(1, 100) n
+        ON CONFLICT (item) DO UPDATE SET pieces = EXCLUDED.pieces";
+const TAKE: &str =
+    "UPDATE shop.stock SET pieces = pieces - 1 WHERE item = $1 AND pieces > 0 RETURNING pieces";
+
+struct Shelves {
     db: TracedPool<Postgres>,
-    cache: Traced<MultiplexedConnection>,
 }
 
 pub(crate) async fn serve(
@@ -31,52 +36,33 @@ pub(crate) async fn serve(
     servers: &Servers,
     keys: &KeyRing,
 ) -> anyhow::Result<()> {
-    let pool = PgPool::connect(&servers.postgresql).await?;
-    pool.execute(
-        "CREATE SCHEMA IF NOT EXISTS shop;
-         CREATE TABLE IF NOT EXISTS shop.item (id integer PRIMARY KEY, price bigint NOT NULL);
-         INSERT INTO shop.item SELECT n, 100 * n FROM generate_series(1, 100) n ON CONFLICT DO NOTHING;
-         CREATE TABLE IF NOT EXISTS shop.charge
-             (id bigserial PRIMARY KEY, item integer NOT NULL, price bigint NOT NULL)",
-    )
-    .await?;
-    let redis = redis::Client::open(&*servers.redis)?;
-    let mut cache = redis.get_multiplexed_async_connection().await?;
-    let _: () = redis::cmd("FLUSHDB").query_async(&mut cache).await?;
-    let stock =
-        Stock { db: pool.traced_with(SqlOptions::default().with_rows()), cache: cache.traced() };
-    let app = Router::new()
-        .route("/items/{id}", get(item))
+    let db = crate::database(servers, TABLE).await?;
+    let shelves = Shelves { db: db.traced_with(SqlOptions::default().with_rows()) };
+    let server = Server::builder()
         .layer(ServerLayer::new(keys.clone()))
-        .with_state(stock);
+        .add_service(StockServer::new(shelves));
     crate::ready(listener.local_addr()?);
-    Ok(axum::serve(listener, app).await?)
+    Ok(server.serve_with_incoming(TcpIncoming::from(listener)).await?)
 }
 
-async fn item(
-    State(stock): State<Stock>,
-    Path(id): Path<i32>,
-) -> Result<Json<Value>, (StatusCode, String)> {
-    let failed = |error: anyhow::Error| (StatusCode::BAD_GATEWAY, format!("{error:#}"));
-    match stock.price(id).await.map_err(failed)? {
-        Some(price) => Ok(Json(json!({"id": id, "price": price}))),
-        None => Err((StatusCode::NOT_FOUND, format!("no item {id}"))),
+#[tonic::async_trait]
+impl Stock for Shelves {
+    async fn take(&self, request: Request<i32>) -> Result<Response<i64>, Status> {
+        let item = request.into_inner();
+        match self.take_one(item).await {
+            Ok(Some(left)) => Ok(Response::new(left)),
+            Ok(None) => Err(Status::not_found(format!("no item {item}"))),
+            Err(error) => Err(Status::internal(error.to_string())),
+        }
     }
 }
 
-impl Stock {
-    async fn price(mut self, id: i32) -> anyhow::Result<Option<i64>> {
-        let key = format!("item:{id}");
-        if let Some(price) = self.cache.get(&key).await? {
-            return Ok(Some(price));
-        }
-        let price: Option<i64> = sqlx::query_scalar("SELECT price FROM shop.item WHERE id = $1")
-            .bind(id)
-            .fetch_optional(&self.db)
-            .await?;
-        if let Some(price) = price {
-            let _: () = self.cache.set_ex(key, price, FRESH).await?;
-        }
-        Ok(price)
+impl Shelves {
+    /// Takes one piece; gives how many are left.
+    ///
+    /// It speaks `tracing`, as a library does that knows nothing of us.
+    #[tracing::instrument(skip(self), err)]
+    async fn take_one(&self, item: i32) -> sqlx::Result<Option<i64>> {
+        sqlx::query_scalar(TAKE).bind(item).fetch_optional(&self.db).await
     }
 }

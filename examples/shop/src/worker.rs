@@ -6,12 +6,15 @@ use osprofiler::instrument::lapin::oslo::{Call, Failure, Server};
 use osprofiler::instrument::sqlx::{TracePool, TracedPool};
 use osprofiler::trace;
 use serde_json::{Value, json};
-use sqlx::{PgPool, Postgres};
+use sqlx::Postgres;
 
 use crate::Servers;
 
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS shop.charge
+    (id bigserial PRIMARY KEY, item integer NOT NULL, price bigint NOT NULL)";
+
 pub(crate) async fn serve(servers: &Servers) -> anyhow::Result<()> {
-    let db = PgPool::connect(&servers.postgresql).await?.traced();
+    let db = crate::database(servers, TABLE).await?.traced();
     let bus = Connection::connect(&servers.rabbitmq, ConnectionProperties::default()).await?;
     let server = Server::open(&bus, "shop", "charges", "worker-1").await?;
     crate::ready("ready");

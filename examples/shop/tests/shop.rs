@@ -52,9 +52,13 @@ fn host(word: &str) -> String {
 const KNOWN: &str = "\
 front: wsgi POST /orders -> 200
   front: price osprofiler_shop::front::Front::price
-    front: http GET HOST/items/7 -> 200
-      stock: wsgi GET /items/7 -> 200
-        stock: redis GET item:7
+    front: http GET HOST/prices/7 -> 200
+      prices: wsgi GET /prices/7 -> 200
+        prices: redis GET price:7
+  front: rpc Take
+    stock: rpc Take
+      stock: take_one
+        stock: db UPDATE shop.stock SET pieces = pieces - 1 WHERE item = $1 AND pieces > 0 RETURNING pieces
   front: rpc charges charge
     worker: rpc charges charge
       worker: db BEGIN
@@ -65,11 +69,11 @@ front: wsgi POST /orders -> 200
 
 /// The trace of one whose price is not.
 fn unknown() -> String {
-    let looked_up = "        stock: redis GET item:7
-        stock: db SELECT price FROM shop.item WHERE id = $1
-        stock: redis SETEX item:7
+    let looked_up = "        prices: redis GET price:7
+        prices: db SELECT cents FROM shop.price WHERE item = $1
+        prices: redis SETEX price:7
 ";
-    KNOWN.replace("        stock: redis GET item:7\n", looked_up)
+    KNOWN.replace("        prices: redis GET price:7\n", looked_up)
 }
 
 /// A job and what goes on beside it begin in either order.
