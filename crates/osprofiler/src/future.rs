@@ -1,7 +1,10 @@
-//! Futures that carry a profiler from poll to poll.
+//! Futures, and streams, that carry a profiler from poll to poll.
 //!
 //! A future moves between threads, and others are polled in between. So its scope lives with it and
 //! is installed in the thread's slot for the length of each poll only; what was there is put back.
+
+#[cfg(feature = "stream")]
+mod stream;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,6 +15,8 @@ use std::task::{Context, Poll, ready};
 use osprofiler_wire::Info;
 use pin_project_lite::pin_project;
 
+#[cfg(feature = "stream")]
+pub use self::stream::TraceStreamExt;
 use crate::local::scope::{Base, Scope};
 use crate::local::slot::{self, Installed};
 use crate::{IntoInfo, outcome, state};
@@ -69,7 +74,7 @@ pub trait TraceExt: Future + Sized {
     /// # }
     /// ```
     fn in_profiler(self) -> InProfiler<Self> {
-        InProfiler::new(self, slot::with(|scope| Scope::at(scope.fork())))
+        InProfiler::here(self)
     }
 }
 
@@ -110,13 +115,13 @@ impl Carried {
     }
 
     /// Whether there is a point that has not ended.
-    #[cfg(feature = "tower")]
+    #[cfg(any(feature = "stream", feature = "tower"))]
     pub(crate) fn is_open(&self) -> bool {
         self.0.is_some()
     }
 
     /// Polls something within the scope; if it panics, that is the end of the point.
-    #[cfg(feature = "tower")]
+    #[cfg(any(feature = "stream", feature = "tower"))]
     pub(crate) fn poll<T>(&mut self, poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
         let polled = self.run(|| catch_unwind(AssertUnwindSafe(poll)));
         polled.unwrap_or_else(|panic| {
@@ -151,9 +156,9 @@ impl Drop for Ending<'_> {
 }
 
 pin_project! {
-    /// A future with a profiler of its own; see [`TraceExt::in_profiler`] and
+    /// A future or a stream with a profiler of its own; see [`TraceExt::in_profiler`] and
     /// [`Fork::scope`](crate::profiler::Fork::scope).
-    #[must_use = "futures do nothing unless polled"]
+    #[must_use = "futures and streams do nothing unless polled"]
     pub struct InProfiler<F> {
         // Empty once it is dropped, which is done within the scope.
         #[pin]
@@ -175,6 +180,11 @@ pin_project! {
 impl<F> InProfiler<F> {
     pub(crate) fn new(future: F, scope: Option<Scope>) -> Self {
         Self { future: Some(future), scope: scope.filter(|_| state::is_enabled()) }
+    }
+
+    /// Under the current point.
+    fn here(future: F) -> Self {
+        Self::new(future, slot::with(|scope| Scope::at(scope.fork())))
     }
 }
 
@@ -314,8 +324,8 @@ fn poll_traced<F: Future, C: Inspect<F::Output>>(
 }
 
 pin_project! {
-    /// A future that is a point; see [`TraceExt::trace`].
-    #[must_use = "futures do nothing unless polled"]
+    /// A future or a stream that is a point; see [`TraceExt::trace`].
+    #[must_use = "futures and streams do nothing unless polled"]
     pub struct Traced<F, I, C = Silent> {
         // What the point begins with at the first poll.
         begin: Option<(Cow<'static, str>, I)>,
@@ -336,18 +346,26 @@ impl<F, I, C> Traced<F, I, C> {
     }
 }
 
+impl<F, I: IntoInfo, C> Traced<F, I, C> {
+    /// Begins the point, at the first poll.
+    #[inline]
+    fn begin(self: Pin<&mut Self>) {
+        let this = self.project();
+        if let Some((name, info)) = this.begin.take()
+            && slot::is_tracing()
+        {
+            *this.begun.project().carried = Carried::begin(name, info.into_info());
+        }
+    }
+}
+
 impl<F: Future, I: IntoInfo, C: Inspect<F::Output>> Future for Traced<F, I, C> {
     type Output = F::Output;
 
     #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let mut this = self.project();
-        if let Some((name, info)) = this.begin.take()
-            && slot::is_tracing()
-        {
-            *this.begun.as_mut().project().carried = Carried::begin(name, info.into_info());
-        }
-        this.begun.poll(cx)
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.as_mut().begin();
+        self.project().begun.poll(cx)
     }
 }
 

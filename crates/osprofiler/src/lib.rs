@@ -54,7 +54,7 @@
 //!
 //! An application says where records go and which keys it accepts, and lets its servers and clients
 //! carry traces. Threads and spawned tasks do not inherit a profiler: one short call hands it over,
-//! [`profiler::fork`] or [`TraceExt::in_profiler`].
+//! [`profiler::fork`] or [`TraceExt::in_profiler`]; `docs/context.md` has an example of each kind.
 //!
 //! ```
 //! # #[cfg(all(feature = "axum", feature = "sqlite"))] {
@@ -129,6 +129,8 @@ pub use osprofiler_wire::{
 pub use crate::config::{Config, ConfigError, Profiling};
 pub use crate::context::Profiler;
 pub use crate::future::TraceExt;
+#[cfg(feature = "stream")]
+pub use crate::future::TraceStreamExt;
 pub use crate::into_info::IntoInfo;
 pub use crate::trace::Trace;
 #[cfg(feature = "macros")]

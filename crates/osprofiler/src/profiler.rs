@@ -177,7 +177,8 @@ fn stop_traced(info: Info) {
 /// thread::spawn(profiler::fork().wrap(work)).join().unwrap();
 /// ```
 ///
-/// For a task there is [`TraceExt::in_profiler`](crate::TraceExt::in_profiler).
+/// For a task there is [`TraceExt::in_profiler`](crate::TraceExt::in_profiler). A fork may be sent
+/// along with a message, so that whoever works on it does so in the sender's trace.
 #[must_use]
 pub fn fork() -> Fork {
     Fork(get())
