@@ -144,6 +144,12 @@ impl Scope {
         }
     }
 
+    /// The name of the current point, if it was opened here.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn name(&self) -> Option<Cow<'static, str>> {
+        self.open.0.last().map(|point| &point.name).or(self.own.as_ref()).cloned()
+    }
+
     pub(crate) fn base_id(&self) -> &Id {
         self.base.trace.base_id()
     }

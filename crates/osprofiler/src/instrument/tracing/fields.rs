@@ -4,8 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use osprofiler_wire::Info;
-use tracing_core::Field;
-use tracing_core::field::Visit;
+use tracing::field::{Field, Visit};
 
 use crate::outcome;
 

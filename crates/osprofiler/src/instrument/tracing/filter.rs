@@ -1,11 +1,14 @@
 //! Which spans and events the layer gets to see.
 
-use tracing_core::{Interest, Level, LevelFilter, Metadata, Subscriber};
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::Interest;
+use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Filter};
 
 use super::point;
+use super::span::TARGET;
 use crate::local::slot;
 use crate::state;
 
@@ -32,7 +35,9 @@ impl WhileTracing {
         let is_wanted = metadata.is_span()
             || self.events
             || self.error_events && *metadata.level() == Level::ERROR;
-        is_wanted && self.targets.would_enable(metadata.target(), metadata.level())
+        is_wanted
+            && metadata.target() != TARGET
+            && self.targets.would_enable(metadata.target(), metadata.level())
     }
 }
 

@@ -38,19 +38,27 @@
 //! The point has the span's name, and its start `tracing: {target, level, file, line, fields}`; see
 //! `docs/record.md`. What is recorded later is in the stop. A span with a field `error` failed, and so
 //! did one within which an event of level `ERROR` was told, as `#[instrument(err)]` does.
+//!
+//! # The other way round
+//!
+//! Where other layers are to see which point their events and spans belong to, [`point_span`] gives the
+//! current point as a span, and [`visible`] has a future run within one.
 
 mod fields;
 mod filter;
 mod layer;
 mod point;
+mod span;
 
-use tracing_core::{LevelFilter, Subscriber};
+use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::registry::LookupSpan;
 
 use self::filter::{Gate, WhileTracing};
 use self::layer::PointLayer;
+pub use self::span::{point_span, visible};
 
 /// The layer with what is usual: spans of level `INFO` and above.
 pub fn layer<S>() -> impl Layer<S> + Send + Sync + 'static

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use osprofiler_wire::Info;
 use serde_json::value::RawValue;
-use tracing_core::span::Id;
+use tracing::span::Id;
 
 use super::fields::Fields;
 use crate::local::scope::{Base, Scope};
