@@ -120,6 +120,27 @@ test("what is new appears in the list, and in the trace that is open, which stay
   }
 });
 
+test("more tabs are opened than a browser opens connections", async () => {
+  const context = await browser.newContext();
+  // Headless, all tabs are seen.
+  await context.addInitScript(() => Object.defineProperty(document, "hidden", { writable: true, value: false }));
+  try {
+    for (let tab = 0; tab < 8; tab++) {
+      const page = await context.newPage();
+      const told = page.waitForResponse(/\/events$/);
+      await page.goto(`${server.url}#trace=${idOf("token-issue")}`);
+      await page.waitForSelector(".waterfall .row");
+      await told;
+      await page.evaluate(() => {
+        Object.assign(document, { hidden: true });
+        document.dispatchEvent(new Event("visibilitychange"));
+      });
+    }
+  } finally {
+    await context.close();
+  }
+});
+
 test("hostile text is text in the list too", async () => {
   const text = "</script><img src=x onerror=alert(1)>\u202e";
   const hostile = await serve("hostile-list", [recordsFile("hostile-list", point(text, "p", text, 0, 10, { name: text, service: text, info: { request: { path: text, method: text } } }))]);

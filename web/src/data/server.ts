@@ -37,6 +37,9 @@ export interface Fetched {
 /** Of larger traces the upper levels are fetched; what is below them is opened by itself. */
 const MAX_POINTS = 300_000;
 
+/** Milliseconds until a server that refused to tell what is new is asked again. */
+const RETRY = 5000;
+
 export class ServerError extends Error {}
 
 export async function fetchList(filter: Filter, cursor: string | null): Promise<ListPage> {
@@ -108,13 +111,39 @@ async function fetched(response: Response): Promise<Fetched> {
   return { columns: await response.arrayBuffer(), incomplete };
 }
 
+/**
+ * Listens while the page is seen: a browser opens no more than six connections to a server, and each of the
+ * tabs that nobody looks at would hold one.
+ */
 function watch(path: string, event: string, onData: (data: unknown) => void, onProblem: (problem: string) => void): () => void {
-  const source = new EventSource(`${API}/${path}`);
-  source.addEventListener(event, ({ data }) => {
-    onProblem("");
-    onData(JSON.parse(data));
-  });
-  source.addEventListener("problem", ({ data }) => onProblem(JSON.parse(data).error.message));
-  source.onerror = () => onProblem("the server does not answer");
-  return () => source.close();
+  let source: EventSource | null = null;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const close = () => {
+    clearTimeout(timer);
+    source?.close();
+  };
+  const listen = () => {
+    close();
+    if (document.hidden) {
+      return;
+    }
+    const mine = (source = new EventSource(`${API}/${path}`));
+    mine.addEventListener(event, ({ data }) => {
+      onProblem("");
+      onData(JSON.parse(data));
+    });
+    mine.addEventListener("problem", ({ data }) => onProblem(JSON.parse(data).error.message));
+    mine.onerror = () => {
+      // Browsers ask again by themselves, but not where they were refused.
+      const isRefused = mine.readyState === EventSource.CLOSED;
+      onProblem(isRefused ? "the server does not tell what is new; it is asked again" : "the server does not answer");
+      timer = isRefused ? setTimeout(listen, RETRY) : undefined;
+    };
+  };
+  document.addEventListener("visibilitychange", listen);
+  listen();
+  return () => {
+    document.removeEventListener("visibilitychange", listen);
+    close();
+  };
 }
