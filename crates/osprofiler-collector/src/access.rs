@@ -84,8 +84,8 @@ impl Access {
         if request.uri().path() != "/" || !token.is(shown) {
             return None;
         }
-        let cookie =
-            format!("{}={}; Path=/; HttpOnly; SameSite=Strict", self.cookie, token.expose());
+        // A link in a ticket has to open the page; what other sites ask of the API is refused anyway.
+        let cookie = format!("{}={}; Path=/; HttpOnly; SameSite=Lax", self.cookie, token.expose());
         let headers = [(header::LOCATION, "/"), (header::SET_COOKIE, &cookie)];
         Some((StatusCode::SEE_OTHER, headers).into_response())
     }
@@ -98,13 +98,15 @@ pub(crate) async fn guard(
     next: Next,
 ) -> Response {
     let is_api = request.uri().path().starts_with("/api/");
-    let mut response = match access.check(&request) {
-        Ok(()) => next.run(request).await,
-        Err(error) => match access.welcome(&request) {
-            Some(welcome) if error.is_unauthorized() => welcome,
-            _ if is_api => error.into_response(),
-            _ => error.into_text(),
-        },
+    let checked = access.check(&request);
+    // Also who has the cookie: a token does not stay in an address that may be copied.
+    let is_welcome = checked.as_ref().err().is_none_or(ApiError::is_unauthorized);
+    let welcome = access.welcome(&request).filter(|_| is_welcome);
+    let mut response = match (welcome, checked) {
+        (Some(welcome), _) => welcome,
+        (None, Ok(())) => next.run(request).await,
+        (None, Err(error)) if is_api => error.into_response(),
+        (None, Err(error)) => error.into_text(),
     };
     for (name, value) in HEADERS {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));

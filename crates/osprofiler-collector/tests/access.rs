@@ -60,9 +60,12 @@ async fn the_token_of_the_address_becomes_a_cookie() {
         (303, &HeaderValue::from_static("/"))
     );
     let cookie = welcome.headers()["set-cookie"].to_str().unwrap();
-    assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict"), "{cookie}");
+    assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Lax"), "{cookie}");
     let cookie = cookie.split(';').next().unwrap();
     assert_eq!(status(&format!("{}api/v1/about", server.url), &[("cookie", cookie)]).await, 200);
+    // Nor does it stay in the address of those who have the cookie.
+    let again = client.get(format!("{}?token={TOKEN}", server.url)).header("cookie", cookie);
+    assert_eq!(again.send().await.unwrap().status(), 303);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,8 @@ use common::{Place, Running, point, serve};
 use osprofiler_collector::{Server, Settings};
 use reqwest::StatusCode;
 use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 const TRACES: [&str; 5] =
     ["image-list", "server-create", "server-create-novalidhost", "token-issue", "volume-create"];
@@ -364,6 +366,24 @@ async fn a_file_that_is_too_large_is_refused() {
     let refused =
         reqwest::Client::new().post(url).body(vec![b' '; (256 << 20) + 1]).send().await.unwrap();
     assert_eq!(refused.status(), 413);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_do_not_come_hold_up_no_others() {
+    let place = Place::new();
+    let server = place.serve().await;
+    let address = server.url.trim_start_matches("http://").trim_end_matches('/');
+    let mut silent = Vec::new();
+    for _ in 0..2 {
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        let head =
+            format!("POST /api/v1/view HTTP/1.1\r\nhost: {address}\r\ncontent-length: 9\r\n\r\n");
+        connection.write_all(head.as_bytes()).await.unwrap();
+        silent.push(connection);
+    }
+    let post = reqwest::Client::new().post(format!("{}api/v1/view", server.url));
+    let answer = post.body(records("token-issue")).timeout(Duration::from_secs(60)).send().await;
+    assert_eq!(answer.unwrap().status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! `POST /view`: a file, shown without being stored.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, to_bytes};
 use axum::extract::rejection::QueryRejection;
@@ -9,6 +9,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use osprofiler_report::{ReportBuilder, source};
+use tokio_stream::StreamExt as _;
 
 use super::trace::{How, answer};
 use super::{Api, bad_query};
@@ -19,6 +20,8 @@ use crate::error::ApiError;
 pub(super) const MAX_FILES: usize = 2;
 /// Their size, in bytes.
 const MAX_SIZE: usize = 256 << 20;
+/// Whoever sends nothing for so long does not keep others waiting.
+const MAX_SILENCE: Duration = Duration::from_secs(10);
 
 pub(super) async fn view(
     State(api): State<Api>,
@@ -28,6 +31,8 @@ pub(super) async fn view(
     let Query(mut how) = how.map_err(bad_query)?;
     // Nobody closes it.
     let _turn = api.files.acquire().await;
+    let parts = body.into_data_stream().timeout(MAX_SILENCE);
+    let body = Body::from_stream(parts.map(|part| part.map_err(axum::Error::new)?));
     let file = to_bytes(body, MAX_SIZE).await.map_err(|error| {
         let message = format!(
             "the file is larger than {} MiB, or broke off; `osprofiler trace show FILE --html` takes any \
