@@ -61,6 +61,13 @@ fn otlp_in_one_piece_in_a_list_and_in_lines() {
 }
 
 #[test]
+fn an_id_that_is_not_hexadecimal_stays_as_it_is() {
+    let base64 = OTLP.replace("5b8efff798038103d269b633813fc60c", "W47/95gDgQPSabYzgT/GDA==");
+    assert_eq!(report(&base64).base_id().unwrap().to_string(), "W47/95gDgQPSabYzgT/GDA==");
+    assert_eq!(tree(&base64), tree(OTLP));
+}
+
+#[test]
 fn what_jaeger_saves() {
     let trace = r#"{"traceID": "a1", "spans": [
         {"traceID": "a1", "spanID": "1", "operationName": "root", "startTime": 10, "duration": 50,

@@ -58,8 +58,11 @@ struct Context<'a> {
 
 impl<'a> Context<'a> {
     fn of(trace: &'a Trace<'a>, asked: Option<&Id>) -> Self {
-        let bits = u128::from_str_radix(&trace.trace_id, 16).unwrap_or_default();
-        let plain = Id::from_uuid_bytes(bits.to_be_bytes());
+        // An id in other words than everybody's, such as Base64, stays as it is.
+        let plain = match u128::from_str_radix(&trace.trace_id, 16) {
+            Ok(bits) => Id::from_uuid_bytes(bits.to_be_bytes()),
+            Err(_) => Id::from(&*trace.trace_id),
+        };
         let told = || trace.spans.iter().find_map(|span| id(&span.tags, BASE_ID));
         Self {
             foreign: asked.cloned().or_else(told).unwrap_or_else(|| plain.clone()),
