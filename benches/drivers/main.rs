@@ -8,6 +8,8 @@ mod records;
 mod services;
 mod write;
 
+use std::iter::repeat_n;
+
 use osprofiler_benches::{Bench, Group, run};
 
 const GROUPS: &[Group] = &[
@@ -30,13 +32,13 @@ struct BackEnd {
     upstream: Option<fn(&str) -> String>,
     /// The bar: how much of its cost a record may cost.
     write_bar: f64,
-    /// Programs that read with the server's own client: fetch what is stored of a trace, and nothing,
-    /// which is what the program itself costs. `None`: reading is not measured.
+    /// The server's own client, fetching what is stored of a trace. `None`: reading is not measured.
     raw_read: Option<RawRead>,
 }
 
-/// From a connection string and the id of a trace to two command lines.
-type RawRead = fn(&str, &str) -> [Vec<String>; 2];
+/// From a connection string, the id of a trace and a number to the command line of a program that
+/// fetches the trace so many times, one after the other, over one connection.
+type RawRead = fn(&str, &str, usize) -> Vec<String>;
 
 /// The existing library does not know it.
 const CLICKHOUSE: BackEnd = BackEnd {
@@ -44,14 +46,11 @@ const CLICKHOUSE: BackEnd = BackEnd {
     url: "clickhouse",
     upstream: None,
     write_bar: 1.0 / 10.0,
-    raw_read: Some(|url, base_id| {
+    raw_read: Some(|url, base_id, times| {
         let (host, database) = url["clickhouse://".len()..].split_once('/').expect("a database");
         let place = format!("http://{host}/?database={database}");
-        let client = |statement: &str| {
-            words(&["curl", "--silent", "--fail", &place, "--data-binary", statement]).collect()
-        };
-        let read = format!("SELECT record FROM osprofiler_records WHERE base_id = '{base_id}'");
-        [client(&read), client("SELECT 1")]
+        let query = format!("SELECT record FROM osprofiler_records WHERE base_id = '{base_id}'");
+        curl(&["--data-binary", &query], &place, times)
     }),
 };
 
@@ -60,17 +59,14 @@ const ELASTICSEARCH: BackEnd = BackEnd {
     url: "elasticsearch",
     upstream: Some(str::to_owned),
     write_bar: 1.0 / 10.0,
-    raw_read: Some(|url, base_id| {
+    raw_read: Some(|url, base_id, times| {
         let server = url.replace("elasticsearch://", "http://");
         let query = format!(
             r#"{{"size": 10000, "query": {{"term": {{"base_id.keyword": "{base_id}"}}}}}}"#
         );
         let search = format!("{server}/osprofiler-notifications/_search");
         let kind = "content-type: application/json";
-        [
-            words(&["curl", "-sSf", "-H", kind, "-d", &query, &search]).collect(),
-            words(&["curl", "-sSf", &server]).collect(),
-        ]
+        curl(&["-H", kind, "-d", &query], &search, times)
     }),
 };
 
@@ -83,13 +79,11 @@ const JAEGER: BackEnd = BackEnd {
         format!("otlp://{host}:{port}")
     }),
     write_bar: 1.0 / 10.0,
-    raw_read: Some(|url, base_id| {
+    raw_read: Some(|url, base_id, times| {
         let place = url.replace("jaeger://", "http://");
         let place = place.split('?').next().expect("a place");
-        let client = |path: &str| {
-            words(&["curl", "--silent", "--fail", &format!("{place}/api/{path}")]).collect()
-        };
-        [client(&format!("traces/{}?raw=true", base_id.replace('-', ""))), client("services")]
+        let trace = base_id.replace('-', "");
+        curl(&[], &format!("{place}/api/traces/{trace}?raw=true"), times)
     }),
 };
 
@@ -98,28 +92,14 @@ const MARIADB: BackEnd = BackEnd {
     url: "mariadb",
     upstream: Some(str::to_owned),
     write_bar: 1.0 / 10.0,
-    raw_read: Some(|url, base_id| {
+    raw_read: Some(|url, base_id, times| {
         let [user, password, host, port, database] = parts(url);
-        let client = |statement: String| {
-            let (user, password) = (format!("--user={user}"), format!("--password={password}"));
-            let (host, port) = (format!("--host={host}"), format!("--port={port}"));
-            let execute = format!("--execute={statement}");
-            words(&[
-                "mariadb",
-                "--no-defaults",
-                &user,
-                &password,
-                &host,
-                &port,
-                &database,
-                &execute,
-            ])
+        let (user, password) = (format!("--user={user}"), format!("--password={password}"));
+        let (host, port) = (format!("--host={host}"), format!("--port={port}"));
+        let query = format!("SELECT * FROM data WHERE base_id = '{base_id}';").repeat(times);
+        let query = format!("--execute={query}");
+        words(&["mariadb", "--no-defaults", &user, &password, &host, &port, &database, &query])
             .collect()
-        };
-        [
-            client(format!("SELECT * FROM data WHERE base_id = '{base_id}'")),
-            client("SELECT 1".into()),
-        ]
     }),
 };
 
@@ -137,16 +117,14 @@ const MONGODB: BackEnd = BackEnd {
     url: "mongodb",
     upstream: Some(str::to_owned),
     write_bar: 1.0 / 10.0,
-    raw_read: Some(|url, base_id| {
+    raw_read: Some(|url, base_id, times| {
         let python = services::url("mongodb", "python").expect("it runs");
-        let client = |statement: &str| {
-            let program = format!(
-                "import sys, pymongo; found = pymongo.MongoClient(sys.argv[1]).osprofiler; {statement}"
-            );
-            words(&[&python, "-c", &program, url]).collect()
-        };
-        let read = format!("list(found.profiler.find({{'base_id': '{base_id}'}}))");
-        [client(&read), client("found.command('ping')")]
+        let program = format!(
+            "import sys, pymongo
+profiler = pymongo.MongoClient(sys.argv[1]).osprofiler.profiler
+for _ in range({times}): list(profiler.find({{'base_id': '{base_id}'}}))"
+        );
+        words(&[&python, "-c", &program, url]).collect()
     }),
 };
 
@@ -155,12 +133,10 @@ const POSTGRESQL: BackEnd = BackEnd {
     url: "postgresql",
     upstream: Some(str::to_owned),
     write_bar: 1.0 / 10.0,
-    raw_read: Some(|url, base_id| {
-        let client = |statement: String| words(&["psql", url, "-c", &statement]).collect();
-        [
-            client(format!("SELECT * FROM data WHERE base_id = '{base_id}'")),
-            client("SELECT 1".into()),
-        ]
+    raw_read: Some(|url, base_id, times| {
+        let query = format!("SELECT * FROM data WHERE base_id = '{base_id}'");
+        let queries = repeat_n(["-c", &query], times).flatten().map(str::to_owned);
+        words(&["psql", url]).chain(queries).collect()
     }),
 };
 
@@ -169,13 +145,18 @@ const REDIS: BackEnd = BackEnd {
     url: "redis",
     upstream: Some(str::to_owned),
     write_bar: 1.0 / 20.0,
-    raw_read: Some(|url, base_id| {
-        let client = |command: &[&str]| {
-            words(&["redis-cli", "--raw", "-u", url]).chain(words(command)).collect()
-        };
-        [client(&["lrange", &format!("osprofiler_opt:{base_id}"), "0", "-1"]), client(&["ping"])]
+    raw_read: Some(|url, base_id, times| {
+        let (list, times) = (format!("osprofiler_opt:{base_id}"), times.to_string());
+        words(&["redis-cli", "--raw", "-u", url, "-r", &times, "lrange", &list, "0", "-1"])
+            .collect()
     }),
 };
+
+/// A request with these options, so many times.
+fn curl(options: &[&str], url: &str, times: usize) -> Vec<String> {
+    let urls = repeat_n(url.to_owned(), times);
+    words(&["curl", "-sSf"]).chain(words(options)).chain(urls).collect()
+}
 
 fn words<'a>(words: &'a [&str]) -> impl Iterator<Item = String> + use<'a> {
     words.iter().map(|word| (*word).to_owned())
