@@ -55,6 +55,6 @@ pub fn point_span() -> Span {
 /// visible(price()).trace("price", ()).await;
 /// # }
 /// ```
-pub fn visible<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    async move { future.instrument(point_span()).await }
+pub async fn visible<F: Future>(future: F) -> F::Output {
+    future.instrument(point_span()).await
 }
