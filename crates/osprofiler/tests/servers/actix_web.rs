@@ -23,14 +23,14 @@ fn configure(config: &mut web::ServiceConfig) {
             "/panics",
             web::get().to(async || {
                 routes::panics().await;
-                HttpResponse::Ok()
+                HttpResponse::Ok().finish()
             }),
         )
         .route(
             "/waits",
             web::get().to(async || {
                 routes::waits().await;
-                HttpResponse::Ok()
+                HttpResponse::Ok().finish()
             }),
         )
         .route(
