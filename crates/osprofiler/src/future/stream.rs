@@ -20,13 +20,11 @@ pub trait TraceStreamExt: Stream + Sized {
     /// point says nothing of it.
     ///
     /// ```
-    /// use futures_util::stream::{self, Stream};
+    /// use futures_util::stream;
     /// use osprofiler::{TraceStreamExt, info};
     ///
-    /// fn rows(table: &str) -> impl Stream<Item = u32> {
-    ///     stream::iter(0..3).trace("db", info! { "table" => table })
-    /// }
-    /// # let _ = rows("item");
+    /// let rows = stream::iter(0..3).trace("db", info! { "table" => "item" });
+    /// # let _ = rows;
     /// ```
     fn trace<I: IntoInfo>(self, name: impl Into<Cow<'static, str>>, info: I) -> Traced<Self, I> {
         Traced::new(self, name.into(), info)
